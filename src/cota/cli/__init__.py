@@ -1,0 +1,49 @@
+"""The command `cota`: one module a command, imported only when it is called.
+
+Exit codes: 0 done, 1 it ran and the answer is no, 2 usage or environment. Data goes to stdout, talk to stderr.
+"""
+
+import importlib
+
+import click
+
+from cota import __version__
+from cota.errors import CotaError
+
+# Command -> its one-line help. The module cota.cli.<command> defines `command`; naming the help here keeps `cota --help`
+# from importing every command's libraries.
+COMMANDS = {
+    "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
+    "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
+    "sim": "Run a rack of simulated boards against a server.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"cota.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cota")
+def cli() -> None:
+    """Over-the-air updates for CircuitPython boards, managed in ThingsBoard, from a Git repository."""
+
+
+def main() -> None:
+    """Run the command line; a CotaError ends as one message and exit code 2."""
+    try:
+        cli(prog_name="cota")
+    except CotaError as error:
+        click.echo(f"cota: {error}", err=True)
+        raise SystemExit(2) from None
