@@ -1,0 +1,87 @@
+"""The board: the only module that imports what only CircuitPython has."""
+
+import gc
+import os
+import random
+import sys
+import time
+
+from .errors import error
+
+try:
+    import microcontroller
+    import supervisor
+except ImportError:  # a PC without the simulator's shims
+    microcontroller = supervisor = None
+
+
+class Board:
+    """Clock, settings, radio, and the two ways to start again."""
+
+    def __init__(self):
+        self._pool = None
+        self._context = None
+
+    def seconds(self):
+        """Seconds since power-on, as an int: a float loses its seconds after some hours."""
+        return time.monotonic_ns() // 1000000000
+
+    def chance(self):
+        """A random number in [0, 1)."""
+        return random.random()
+
+    def getenv(self, key):
+        """A value of settings.toml, or None."""
+        return os.getenv(key)
+
+    def feed(self):
+        """Feed the watchdog, where one is armed."""
+        watchdog = getattr(microcontroller, "watchdog", None)
+        if watchdog is not None and getattr(watchdog, "mode", None) is not None:
+            watchdog.feed()
+
+    def socket_pool(self):
+        """The socket pool of the joined Wi-Fi; raises the "wifi" error where it is not joined."""
+        import wifi
+
+        if not wifi.radio.connected:
+            self._pool = None
+            raise error("wifi")
+        if self._pool is None:
+            import socketpool
+
+            self._pool = socketpool.SocketPool(wifi.radio)
+        return self._pool
+
+    def tls_context(self):
+        """The TLS context with the board's own certificate bundle."""
+        if self._context is None:
+            import ssl
+
+            self._context = ssl.create_default_context()
+        return self._context
+
+    def facts(self):
+        """What an operator wants to know of the board, as client attributes."""
+        version = ".".join([str(part) for part in sys.implementation.version[:3]])
+        facts = {sys.implementation.name: version, "free_heap": gc.mem_free() if hasattr(gc, "mem_free") else 0}
+        try:
+            import board
+
+            facts["board_id"] = board.board_id
+        except (ImportError, AttributeError):
+            pass
+        return facts
+
+    def reload(self):
+        """Start the program again, without boot.py."""
+        supervisor.reload()
+
+    def reset(self):
+        """Start the board again, boot.py first."""
+        microcontroller.reset()
+
+    def hold_reload(self):
+        """Keep a write to the drive over USB or the web from restarting the program in the midst of an update."""
+        if supervisor is not None:
+            supervisor.runtime.autoreload = False

@@ -1,0 +1,271 @@
+"""The updater as a program sees it: look for a release, install it, and tell ThingsBoard of every step."""
+
+from . import retry, store
+from .board import Board
+from .digest import sha1
+from .errors import NetworkError, OverTheAirUpdateError, error, sentence
+from .fetch import BOOT_HOOK
+from .net import Net
+from .paths import Rules
+from .phases import COMMIT, DONE, VERIFY
+from .report import Reporter
+from .settings import Settings, server
+from .thingsboard import ThingsBoard
+from .update import Update
+
+_REDO_AGAIN = 60  # seconds before an unfinished apply is tried again
+
+
+def get_thingsboard_settings():
+    """The original's settings as `os.getenv` gives them: wifi_ssid, wifi_password, thingsboard_url, thingsboard_port,
+    thingsboard_device_token.
+    """
+    getenv = Board().getenv
+    return {
+        key.lower(): getenv(key)
+        for key in ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
+    }
+
+
+class OverTheAirUpdate:
+    """Installs the release that ThingsBoard assigns to this device.
+
+    Either call `download_firmware_files` when `is_new_firmware_available` says so, which returns only by an error, or call `begin` and
+    then `step` until it says "done", with the program's own work between the calls, and then `restart`.
+
+    Attributes:
+        keep_files, keep_folders: Names at the drive's root that an update leaves alone, besides those of COTA_KEEP.
+        phase: What the update under way does next, or "idle".
+        done, total: Bytes downloaded, and bytes to download.
+    """
+
+    keep_files = ["boot_out.txt", "boot.py", "main.py", "safemode.py", "settings.toml"]
+    keep_folders = ["lib", "sd"]
+
+    def __init__(self, tb_url=None, tb_port=None, tb_device_access_token=None, progress=None, board=None):
+        """The server's address and token default to those of settings.toml.
+
+        Args:
+            tb_url: ThingsBoard's address, with or without scheme.
+            tb_port: Its port, int or text; None or "" for the scheme's own.
+            tb_device_access_token: The device's access token.
+            progress: Called as `progress(phase, done, total)` after each step of an update.
+            board: What stands in for `ota.board.Board`, for tests.
+        """
+        self._board = board or Board()
+        self._settings = Settings(self._board.getenv)
+        self._store = store.Store()
+        self._net = Net(self._board)
+        address = server(tb_url or self._settings.url, tb_port or self._settings.port)
+        self._cloud = ThingsBoard(self._net, address, tb_device_access_token or self._settings.token)
+        self._journal = self._store.journal()
+        self._reporter = Reporter(self._cloud, self._store, self._board, self._settings)
+        self._progress = progress
+        self._release = None  # what ThingsBoard assigns, as `_assigned` made it
+        self._update = None
+        self._retry = ""  # cota_retry as last seen
+        self._tries = 0
+        self._next_poll = self._next_try = 0
+        self.phase = "idle"
+        self.done = self.total = 0
+
+    def is_new_firmware_available(self) -> bool:
+        """Say whether a release waits to be installed. Asks the server once per COTA_POLL_SECONDS; between, it answers at once.
+
+        Raises:
+            NetworkError: the server could not be reached (a ConnectionError).
+            OverTheAirUpdateError: the server's answer is of no use.
+        """
+        now = self._board.seconds()
+        if now >= self._next_poll:
+            poll = self._settings.poll
+            self._next_poll = now + max(1, int(poll * (0.9 + 0.2 * self._board.chance())))
+            self._guarded(self._poll)
+        return self._release is not None and now >= self._next_try
+
+    def download_firmware_files(self, directory="."):
+        """Install the release: download, verify, commit, and start the board again. Returns only by an error.
+
+        Args:
+            directory: Kept for the original's programs; a release is always installed at the drive's root.
+        """
+        if directory not in (".", "/", "", "./"):
+            raise RuntimeError("a release is installed at the root of the drive; leave `directory` out")
+        self.begin()
+        while self.step() != DONE:
+            pass
+        self.restart()
+
+    def begin(self):
+        """Start the update, or go on with one that failed midway. Nothing is asked of the network yet.
+
+        Raises:
+            OverTheAirUpdateError: there is nothing to install, or the release cannot be installed here.
+        """
+        if self._update is None:
+            if self._release is None:
+                self._guarded(self._poll)
+            if self._release is None:
+                raise error("nothing")
+            self._guarded(self._begin)
+
+    def step(self):
+        """Do one bounded piece of the update and return the phase that comes next: "done" when all is committed.
+
+        Raises:
+            NetworkError, OverTheAirUpdateError: what failed; `is_new_firmware_available` says when to try again.
+        """
+        if self._update is None:
+            raise RuntimeError("call begin() first")
+        self._guarded(self._step)
+        if self._progress:
+            self._progress(self.phase, self.done, self.total)
+        return self.phase
+
+    def restart(self):
+        """Start the new release. Call it when `step` has returned "done"; it does not return."""
+        self._net.close()
+        if self._store.journal()["p"] == store.COMMITTED:
+            if (self._store.read_small("boot.py", 4096) or b"")[: len(BOOT_HOOK)] == BOOT_HOOK:
+                self._board.reset()
+            self._store.redo()  # the original's boot.py does not know how: the same recovery, run from here
+        self._board.reload()
+
+    def _guarded(self, work):
+        """Run `work`; whatever escapes is one of our errors, reported and remembered."""
+        try:
+            work()
+        except (NetworkError, OverTheAirUpdateError) as exc:
+            self._failed(exc)
+            raise
+        except MemoryError:
+            self._failed(error("memory"))
+            raise error("memory")
+        except (OSError, ValueError, RuntimeError) as exc:
+            made = error("internal", repr(exc)[:100])
+            self._failed(made)
+            raise made
+
+    def _poll(self):
+        if self._journal["p"] == store.COMMITTED:
+            self._redo_again()
+        shared = self._cloud.shared()
+        release = _assigned(shared)
+        self._retry = str(shared.get("cota_retry") or "")[:40]
+        self._confirm()
+        self._reporter.contact(release, self._journal)
+        if release is None or release["key"] == self._record().get("key"):
+            self._forget()
+            return
+        if release["key"] == self._journal.get("x"):
+            if self._retry == self._journal.get("e", ""):
+                self._forget()
+                return
+            self._journal["x"] = ""
+            self._journal["e"] = self._retry
+            self._store.write_journal(self._journal)
+            self._reporter.attributes({"cota_retry": self._retry})
+        if self._release is None or release["key"] != self._release["key"]:
+            self._forget()
+            self._release = release
+            self._next_try = 0
+
+    def _record(self):
+        return self._store.record(self._journal["s"])
+
+    def _forget(self):
+        """Drop the update under way: it is for another release, or for none."""
+        if self._update is not None:
+            self._update.close()
+            self._update = None
+        self._release = None
+        self._tries = 0
+        self.phase = "idle"
+
+    def _redo_again(self):
+        """boot.py could not finish the release (or is the original's, which does not try)."""
+        try:
+            self._store.redo()
+        except (OSError, RuntimeError) as exc:
+            self._next_poll = self._board.seconds() + _REDO_AGAIN
+            raise error("apply", repr(exc)[:100])
+        self._board.reload()
+
+    def _confirm(self):
+        """The new release has reached the server: it stays."""
+        if self._journal["p"] == store.APPLIED:
+            self._reporter.updated(self._record())
+            self._journal["p"] = store.IDLE
+            self._journal["x"] = ""
+            self._store.write_journal(self._journal)
+
+    def _begin(self):
+        self._board.hold_reload()
+        if not self._release["url"]:
+            raise error("no_url", self._release["title"])
+        rules = Rules(self._settings.keep + self.keep_files + [name.rstrip("/") + "/" for name in self.keep_folders],
+                      self._settings.update_settings)  # fmt: skip
+        self._update = Update(self._store, self._net, rules, self._settings.git_hosts, self._release)
+        self._reporter.state("DOWNLOADING")
+        self.phase = self._update.phase
+
+    def _step(self):
+        update = self._update
+        before = update.phase
+        if before == COMMIT:
+            self._reporter.state("VERIFIED")
+            self._reporter.state("UPDATING")
+        self.phase = update.step()
+        self.done, self.total = update.done, update.total
+        if self.phase == VERIFY and before != VERIFY:
+            self._reporter.state("DOWNLOADED")
+        if self.phase == DONE:
+            update.close()
+            self._update = None
+
+    def _failed(self, exc):
+        """Decide what a failure means for the release under way, and tell the server."""
+        if self._release is None:
+            return
+        if self._update is None or not exc.later:
+            self._close_update()
+        self._tries += 1
+        if exc.later and self._tries < retry.MAX_TRIES:
+            seconds = retry.wait(self._tries, self._board.chance(), exc.wait)
+            self._next_try = self._board.seconds() + seconds
+            text = "later: " + exc.code + " " + sentence(exc) + ", next try in " + str(seconds) + " s"
+            self._reporter.send({"fw_error": text})
+            return
+        self._journal["x"] = self._release["key"]
+        self._journal["e"] = self._retry
+        text = exc.code + " " + sentence(exc)
+        self._release = None
+        self._close_update()
+        try:
+            self._store.write_journal(self._journal)
+        except OverTheAirUpdateError:
+            pass  # a drive that cannot be written: the release is tried again after the next start
+        self._reporter.send({"fw_state": "FAILED", "fw_error": text})
+
+    def _close_update(self):
+        if self._update is not None:
+            self._update.close()
+            self._update = None
+        self.phase = "idle"
+
+
+def _assigned(shared):
+    """The release that shared attributes announce as a dict of title, version, url and key, or None.
+
+    The key stands for the tuple (title, version, url, checksum): a release that was given up is tried again when one of them changes.
+    """
+    title, version = shared.get("fw_title"), shared.get("fw_version")
+    if title is None or version is None:
+        return None
+    url, checksum = shared.get("fw_url"), shared.get("fw_checksum")
+    release = {"title": str(title), "version": str(version), "url": str(url or "")}
+    hasher = sha1()
+    for text in (release["title"], release["version"], release["url"], str(checksum or "")):
+        hasher.update(text.encode() + b"\0")
+    release["key"] = "".join(["%02x" % byte for byte in hasher.digest()])
+    return release

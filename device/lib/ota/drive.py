@@ -1,0 +1,40 @@
+"""Who may write the drive: run by boot.py at every power-on, before USB comes up. It imports nothing of lib/ota, to keep the boot short.
+
+The user's way in: a file `cota.usb` at the root leaves the drive to USB; so does a button on COTA_USB_PIN held at power-on. Then the
+updater waits and reports it. Only constant text is printed, because a changed boot_out.txt costs rewrites of the FAT.
+"""
+
+import os
+
+import storage
+
+
+def _button_held(name):
+    """True if the pin called `name` in `board` reads low against its pull-up."""
+    import board
+    import digitalio
+
+    with digitalio.DigitalInOut(getattr(board, name)) as pin:
+        pin.switch_to_input(pull=digitalio.Pull.UP)
+        return not pin.value
+
+
+def _owner():
+    try:
+        os.stat("/cota.usb")
+        return "USB (cota.usb)"
+    except OSError:
+        pass
+    pin = os.getenv("COTA_USB_PIN")
+    try:
+        if pin and _button_held(pin):
+            return "USB (button)"
+    except (ImportError, AttributeError, ValueError):
+        return "the updater (COTA_USB_PIN names no pin)"
+    return "the updater"
+
+
+_who = _owner()
+if _who[:3] != "USB":
+    storage.remount("/", False)
+print("cOTA: the drive is writable to", _who)

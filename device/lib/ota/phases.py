@@ -1,0 +1,13 @@
+"""The phases of an update. What each does, and what comes after it, is told in update.py."""
+
+RESOLVE = "resolve"
+LIST = "list"
+IGNORE = "ignore"
+CHECK = "check"
+COMPARE = "compare"
+SWEEP = "sweep"
+ROOM = "room"
+FETCH = "fetch"
+VERIFY = "verify"
+COMMIT = "commit"
+DONE = "done"

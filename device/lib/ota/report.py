@@ -1,0 +1,81 @@
+"""What ThingsBoard is told, and what it must still be told after a network failure."""
+
+from . import __version__
+from .errors import NetworkError, OverTheAirUpdateError
+
+_MAX_ERROR = 250  # characters of fw_error
+
+
+class Reporter:
+    """Sends states and facts. A report that fails never stops an update: the last one waits for the next contact."""
+
+    def __init__(self, cloud, drive, board, settings):
+        self._cloud = cloud
+        self._drive = drive
+        self._board = board
+        self._settings = settings
+        self._greeted = None  # what was reported at the first contact since the start: the assigned release's key
+        self._waiting = {}
+
+    def contact(self, release, journal):
+        """The server answered a poll: tell it once per start who this is, and what could not be sent before."""
+        assigned = release["key"] if release else ""
+        if assigned != self._greeted:
+            record = self._drive.record(journal["s"])
+            if self._greeted is None:
+                self.attributes(self._facts(record, journal))
+            if record:
+                values = {"current_fw_title": record["title"], "current_fw_version": record["version"]}
+                # The server never compares: a device that runs what is assigned must say so itself.
+                if assigned and assigned == record["key"]:
+                    values["fw_state"] = "UPDATED"
+                self.send(values)
+            self._greeted = assigned
+        if self._waiting:
+            self.send({})
+
+    def updated(self, record):
+        """The new release confirmed itself: UPDATED, with its own title and version. Raises where the server did not take it."""
+        self._cloud.telemetry(
+            {"current_fw_title": record["title"], "current_fw_version": record["version"], "fw_state": "UPDATED", "fw_error": ""}
+        )
+        self._cloud.attributes(
+            {"fw_title": record["title"], "fw_version": record["version"], "fw_url": record["url"], "cota_commit": record["commit"]}
+        )
+        self._waiting = {}
+        self._greeted = record["key"] if self._greeted is not None else None
+
+    def state(self, name):
+        """Send one fw_state; states are posts of their own, because one post has one time."""
+        self.send({"fw_state": name})
+
+    def send(self, values):
+        """Send telemetry, with what still waits; keep it for the next contact where the network fails."""
+        for key in values:
+            self._waiting[key] = values[key][:_MAX_ERROR]
+        if not self._waiting:
+            return
+        try:
+            self._cloud.telemetry(self._waiting)
+            self._waiting = {}
+        except (NetworkError, OverTheAirUpdateError):
+            pass
+
+    def attributes(self, values):
+        """Send client attributes; they are sent again at the next start."""
+        try:
+            self._cloud.attributes(values)
+        except (NetworkError, OverTheAirUpdateError):
+            pass
+
+    def _facts(self, record, journal):
+        facts = self._board.facts()
+        facts["free_bytes"] = self._drive.space()[0]
+        facts["cota_version"] = __version__
+        if record:
+            facts["cota_commit"] = record["commit"]
+        if journal.get("x"):
+            facts["cota_refused"] = True
+        if self._settings.problems:
+            facts["cota_settings"] = "; ".join(self._settings.problems)
+        return facts

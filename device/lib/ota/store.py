@@ -1,0 +1,266 @@
+"""The drive: the only module that opens files (beside the recovery, which must stand alone).
+
+The state folder holds three files, made once and then written in place, so that an update rewrites no FAT sector for its own state:
+
+* `j`, the journal: one sector, a checksum and a JSON object. One sector write is atomic, so this file alone decides which release wins.
+* `r`, two release records; the journal says which one is the current release, the other is the next one's.
+* `a`, the arena: head, recovery code, plan and payload. It only grows; removing a large file can lose all its clusters at a cut.
+"""
+
+import json
+import os
+from binascii import crc32
+
+from .errors import error
+from .paths import STATE_FOLDER
+from .plan import SECTOR
+
+_FOLDER = "/" + STATE_FOLDER
+_JOURNAL = _FOLDER + "/j"
+_RECORDS = _FOLDER + "/r"
+_ARENA = _FOLDER + "/a"
+REDO = "lib/ota/redo.py"  # the recovery, a copy of which goes into the arena
+RECORD_BYTES = 2048  # three attributes of 255 characters each, as UTF-8 and with JSON's escapes
+_EROFS = 30
+_ENOSPC = 28
+
+# The journal's phases.
+IDLE = "I"  # nothing to finish
+COMMITTED = "C"  # the next release has won; the recovery makes the tree equal to it
+APPLIED = "A"  # the tree is the new release's, which has yet to confirm itself
+
+
+def _failed(exc, detail):
+    number = exc.args[0] if exc.args else None
+    if number == _EROFS:
+        return error("read_only")
+    if number == _ENOSPC:
+        return error("space", detail)
+    return error("flash", detail + " " + repr(exc)[:60])
+
+
+def sealed(data, size):
+    """`data` (a dict) as `size` bytes: eight hexadecimal digits of CRC-32, JSON, spaces."""
+    body = json.dumps(data).encode()
+    if len(body) > size - 8:
+        raise error("attributes", "longer than " + str(size) + " bytes")
+    body += b" " * (size - 8 - len(body))
+    return b"%08x" % (crc32(body) & 0xFFFFFFFF) + body
+
+
+def unsealed(raw):
+    """The dict that `sealed` wrote, or None where the bytes are torn or foreign."""
+    try:
+        if int(raw[:8], 16) != crc32(raw[8:]) & 0xFFFFFFFF:
+            return None
+        return json.loads(raw[8:])
+    except ValueError:
+        return None
+
+
+class Store:
+    """The live tree, and the state folder beside it."""
+
+    def __init__(self):
+        self._arena = None
+        self._arena_sectors = 0
+
+    # The live tree. Paths have no leading slash.
+
+    def size(self, path):
+        """A file's length in bytes, -1 where there is no such file, -2 for a folder."""
+        try:
+            info = os.stat("/" + path)
+        except OSError:
+            return -1
+        return -2 if info[0] & 0x4000 else info[6]
+
+    def names(self, folder):
+        """The names in a folder, as one list: CircuitPython has no way to read a folder piece by piece."""
+        try:
+            return os.listdir("/" + folder)
+        except (OSError, UnicodeError) as exc:
+            raise error("flash", "cannot list /" + folder + ": " + repr(exc)[:60])
+
+    def hash(self, path, hasher, buffer):
+        """Feed a whole live file to `hasher` through `buffer`."""
+        try:
+            with open("/" + path, "rb") as file:
+                self._feed(file, hasher, buffer, None)
+        except OSError as exc:
+            raise _failed(exc, "reading " + path)
+
+    def read_small(self, path, limit):
+        """A live file of at most `limit` bytes, or None where it is longer or absent."""
+        if not 0 <= self.size(path) <= limit:
+            return None
+        try:
+            with open("/" + path, "rb") as file:
+                return file.read()
+        except OSError as exc:
+            raise _failed(exc, "reading " + path)
+
+    def space(self):
+        """(free bytes, cluster bytes) of the drive."""
+        info = os.statvfs("/")
+        return info[0] * info[3], info[0]
+
+    # The journal and the release records.
+
+    def prepare(self):
+        """Make the state folder and its files where they are missing. Needs a writable drive."""
+        try:
+            if self.size(STATE_FOLDER) == -1:
+                os.mkdir(_FOLDER)
+            for path, size in ((_JOURNAL, SECTOR), (_RECORDS, 2 * RECORD_BYTES), (_ARENA, SECTOR)):
+                if self.size(path[1:]) < size:
+                    with open(path, "wb") as file:
+                        file.write(bytes(size))
+        except OSError as exc:
+            raise _failed(exc, "making " + _FOLDER)
+
+    def journal(self):
+        """The journal as a dict; a missing or torn one reads as idle, with no release."""
+        raw = self._read(_JOURNAL, 0, SECTOR)
+        return (raw and unsealed(raw)) or {"p": IDLE, "s": 0}
+
+    def write_journal(self, journal):
+        """Replace the journal: one sector, in place. The one act that every change of the board's state comes down to."""
+        self.prepare()
+        self._write(_JOURNAL, 0, sealed(journal, SECTOR))
+
+    def record(self, slot):
+        """A release record as a dict, empty where there is none."""
+        raw = self._read(_RECORDS, slot * RECORD_BYTES, RECORD_BYTES)
+        return (raw and unsealed(raw)) or {}
+
+    def write_record(self, slot, record):
+        """Replace a release record, in place."""
+        self._write(_RECORDS, slot * RECORD_BYTES, sealed(record, RECORD_BYTES))
+
+    def _read(self, path, offset, count):
+        try:
+            with open(path, "rb") as file:
+                file.seek(offset)
+                return file.read(count)
+        except OSError:
+            return None
+
+    def _write(self, path, offset, data):
+        try:
+            with open(path, "r+b") as file:
+                file.seek(offset)
+                file.write(data)
+        except OSError as exc:
+            raise _failed(exc, "writing " + path)
+
+    def redo(self):
+        """Run the recovery from the arena, as boot.py does; raises OSError or RuntimeError where it cannot finish."""
+        journal = self.journal()
+        with open(_ARENA, "rb") as file:
+            file.seek(journal["c"])
+            code = file.read(journal["n"])
+        if crc32(code) & 0xFFFFFFFF != journal["k"]:
+            raise RuntimeError("the recovery does not read back")
+        try:
+            exec(code, {"j": journal})
+        except (OSError, MemoryError):
+            raise
+        except Exception as exc:
+            raise RuntimeError(repr(exc))
+
+    # The arena, by sectors.
+
+    def open_arena(self):
+        """Open the arena for reading and writing; it stays open until `close_arena`."""
+        self.close_arena()
+        try:
+            self._arena_sectors = self.size(_ARENA[1:]) // SECTOR
+            self._arena = open(_ARENA, "r+b")
+        except OSError as exc:
+            raise _failed(exc, "opening " + _ARENA)
+
+    def close_arena(self):
+        """Close the arena: what was written is on the flash after this."""
+        if self._arena is not None:
+            arena, self._arena = self._arena, None
+            try:
+                arena.close()
+            except OSError as exc:
+                raise _failed(exc, "closing " + _ARENA)
+
+    def arena_sectors(self):
+        """How many sectors the arena has."""
+        return self._arena_sectors
+
+    def grow(self, sectors):
+        """Let the arena have at least `sectors` sectors: allocated by one seek, so that FAT sectors are written once."""
+        if sectors <= self._arena_sectors:
+            return
+        self.close_arena()
+        try:
+            with open(_ARENA, "r+b") as file:
+                file.seek(sectors * SECTOR)
+            if self.size(_ARENA[1:]) < sectors * SECTOR:  # a host's file system grows a file only by writing
+                with open(_ARENA, "r+b") as file:
+                    file.seek(sectors * SECTOR - 1)
+                    file.write(b"\0")
+        except OSError as exc:
+            raise _failed(exc, "growing " + _ARENA)
+        self.open_arena()
+
+    def read(self, sector, buffer):
+        """Fill `buffer` from the arena, from `sector` on."""
+        try:
+            self._arena.seek(sector * SECTOR)
+            if self._arena.readinto(buffer) != len(buffer):
+                raise error("staged", "the arena ends at " + str(sector))
+        except OSError as exc:
+            raise _failed(exc, "reading " + _ARENA)
+
+    def write(self, sector, view):
+        """Write whole sectors into the arena, from `sector` on."""
+        try:
+            self._arena.seek(sector * SECTOR)
+            if self._arena.write(view) != len(view):
+                raise error("space", "the arena at " + str(sector))
+            self._arena_sectors = max(self._arena_sectors, sector + len(view) // SECTOR)
+        except OSError as exc:
+            raise _failed(exc, "writing " + _ARENA)
+
+    def hash_arena(self, sector, length, hasher, buffer):
+        """Feed `length` bytes of the arena, from `sector` on, to `hasher` through `buffer`."""
+        try:
+            self._arena.seek(sector * SECTOR)
+            self._feed(self._arena, hasher, buffer, length)
+        except OSError as exc:
+            raise _failed(exc, "reading " + _ARENA)
+
+    def copy_in(self, path, sector, buffer):
+        """Copy a live file into the arena; returns (length, CRC-32)."""
+        length, checksum = 0, 0
+        view = memoryview(buffer)
+        try:
+            with open("/" + path, "rb") as file:
+                while True:
+                    count = file.readinto(buffer)
+                    if not count:
+                        return length, checksum
+                    checksum = crc32(view[:count], checksum) & 0xFFFFFFFF
+                    for i in range(count, len(buffer)):
+                        buffer[i] = 0
+                    self.write(sector + length // SECTOR, buffer)
+                    length += count
+        except OSError as exc:
+            raise _failed(exc, "copying " + path)
+
+    def _feed(self, file, hasher, buffer, length):
+        view = memoryview(buffer)
+        while length is None or length > 0:
+            part = view if length is None or length >= len(view) else view[:length]
+            count = file.readinto(part)
+            if not count:
+                break
+            hasher.update(part[:count] if count < len(part) else part)
+            if length is not None:
+                length -= count

@@ -1,0 +1,45 @@
+"""Your program, with cOTA's update loop in it. Replace `work` by what your board is for."""
+
+import os
+import time
+
+import ota
+import wifi
+
+PAUSE = 0.5  # seconds between two rounds of the loop
+
+
+def join_wifi():
+    """Join Wi-Fi again after it was lost; CircuitPython joins it at power-on where settings.toml has CIRCUITPY_WIFI_SSID."""
+    name = os.getenv("CIRCUITPY_WIFI_SSID") or os.getenv("WIFI_SSID")
+    if name and not wifi.radio.connected:
+        wifi.radio.connect(name, os.getenv("CIRCUITPY_WIFI_PASSWORD") or os.getenv("WIFI_PASSWORD") or "")
+
+
+def show(phase, done, total):
+    """Called after each step of an update."""
+    if phase == "fetch" and total:
+        print("update:", done * 100 // total, "%")
+
+
+def work():
+    """What the board is for. It goes on while an update is downloaded."""
+
+
+updater = ota.OverTheAirUpdate(progress=show)
+updating = False
+while True:
+    try:
+        join_wifi()
+        if updating:
+            if updater.step() == "done":
+                updater.restart()
+        elif updater.is_new_firmware_available():
+            updater.begin()
+            updating = True
+    except (ConnectionError, ota.OverTheAirUpdateError) as problem:
+        print("update:", problem)
+        updating = False
+    work()
+    if not updating:
+        time.sleep(PAUSE)
