@@ -63,6 +63,7 @@ class Board:
 
     def facts(self):
         """What an operator wants to know of the board, as client attributes."""
+        gc.collect()
         version = ".".join([str(part) for part in sys.implementation.version[:3]])
         facts = {sys.implementation.name: version, "free_heap": gc.mem_free() if hasattr(gc, "mem_free") else 0}
         try:

@@ -107,7 +107,7 @@ class OverTheAirUpdate:
                 self._guarded(self._poll)
             if self._release is None:
                 raise error("nothing")
-            self._guarded(self._begin)
+            self._install(self._begin)
 
     def step(self):
         """Do one bounded piece of the update and return the phase that comes next: "done" when all is committed.
@@ -117,7 +117,7 @@ class OverTheAirUpdate:
         """
         if self._update is None:
             raise RuntimeError("call begin() first")
-        self._guarded(self._step)
+        self._install(self._step)
         if self._progress:
             self._progress(self.phase, self.done, self.total)
         return self.phase
@@ -132,19 +132,23 @@ class OverTheAirUpdate:
         self._board.reload()
 
     def _guarded(self, work):
-        """Run `work`; whatever escapes is one of our errors, reported and remembered."""
+        """Run `work`; whatever escapes is one of our errors."""
         try:
             work()
+        except (NetworkError, OverTheAirUpdateError):
+            raise
+        except MemoryError:
+            raise error("memory")
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as exc:
+            raise error("internal", repr(exc)[:100])
+
+    def _install(self, work):
+        """Run a part of the update; a failure counts against the release."""
+        try:
+            self._guarded(work)
         except (NetworkError, OverTheAirUpdateError) as exc:
             self._failed(exc)
             raise
-        except MemoryError:
-            self._failed(error("memory"))
-            raise error("memory")
-        except (OSError, ValueError, RuntimeError) as exc:
-            made = error("internal", repr(exc)[:100])
-            self._failed(made)
-            raise made
 
     def _poll(self):
         if self._journal["p"] == store.COMMITTED:
@@ -152,8 +156,8 @@ class OverTheAirUpdate:
         shared = self._cloud.shared()
         release = _assigned(shared)
         self._retry = str(shared.get("cota_retry") or "")[:40]
-        self._confirm()
         self._reporter.contact(release, self._journal)
+        self._confirm()
         if release is None or release["key"] == self._record().get("key"):
             self._forget()
             return

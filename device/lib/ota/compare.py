@@ -67,8 +67,6 @@ class Compare:
         names = self._job.drive.names(folder)
         present, wanted = self._in_release(prefix, names) if wanted_above else ((), ())
         for name in names:
-            if name in present:
-                continue
             path = prefix + name
             size = self._job.drive.size(path)
             if size == -2:
@@ -80,7 +78,7 @@ class Compare:
                 if len(self._folders) >= _MAX_FOLDERS:
                     raise error("too_many", "more than " + str(_MAX_FOLDERS) + " folders on the drive")
                 self._folders.append(path if name in wanted else path + "\n")
-            elif size >= 0:
+            elif size >= 0 and name not in present:
                 if self._job.rules.keeps(path):
                     if name in wanted:
                         raise error("path_kept", path)

@@ -16,38 +16,20 @@ BRACKETS = 64  # opening or closing ones in one entry, its path included: each c
 ENTRIES = 100000  # GitHub's own limit for a recursive listing
 LISTING_BYTES = 33554432  # GitHub stops at 7 MB
 
-# What may come next, without its white space; the values of the table are the states that follow.
-_OPEN = 0
-_FIRST_KEY = 1
-_KEY = 2
-_COLON = 3
-_VALUE = 4
-_NEXT_KEY = 5
-_FIRST_ENTRY = 6
-_ENTRY = 7
-_NEXT_ENTRY = 8
-_CLOSED = 9
-_PUNCTUATION = {
-    _OPEN: {"{": _FIRST_KEY},
-    _FIRST_KEY: {"}": _CLOSED},
-    _KEY: {},
-    _COLON: {":": _VALUE},
-    _VALUE: {},
-    _NEXT_KEY: {",": _KEY, "}": _CLOSED},
-    _FIRST_ENTRY: {"]": _NEXT_KEY},
-    _ENTRY: {},
-    _NEXT_ENTRY: {",": _ENTRY, "]": _NEXT_KEY},
-    _CLOSED: {},
-}
+# What comes next: O the listing's bracket, K a key or the end, V a value, E an entry or the end, C nothing. Commas and colons are skipped
+# like white space, as the board's own json does: without them the meaning is the same.
+_AFTER = {"O{": "K", "K}": "C", "E]": "K"}
 _CLOSING = {"{": b"}", "[": b"]", '"': b'"'}
+_HEX = "0123456789abcdef"
 
 
 class ListingError(ValueError):
     """A listing that cannot be used.
 
     Attributes:
-        code: "listing_truncated" (the host left entries out), "listing_cut" (it ended too early), "listing_long", "listing_format".
-        detail: one sentence for people.
+        code: "listing_truncated" (the host left entries out), "listing_cut" (it ended too early), "listing_long" (longer than a bound),
+            "listing_format" (it is something else).
+        detail: where, for people.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
@@ -68,7 +50,7 @@ class TreeListing:
         sha: what the listing says about itself: the tree's sha, or "".
     """
 
-    def __init__(self, handler) -> None:  # type: ignore[no-untyped-def]  # devices have no typing.Callable
+    def __init__(self, handler):
         self.entries = 0
         self.sha = ""
         self._handler = handler
@@ -78,7 +60,7 @@ class TreeListing:
         self._scan = 0  # where to look for the end of the value that starts at _start; 0 if none was begun
         self._tries = 0
         self._total = 0
-        self._state = _OPEN
+        self._state = "O"
         self._key = ""
         self._value = None
         self._complete = False
@@ -94,13 +76,14 @@ class TreeListing:
         size = len(data)
         self._total += size
         if self._total > LISTING_BYTES:
-            raise ListingError("listing_long", "the listing is longer than %d bytes" % LISTING_BYTES)
+            self._fail("long")
         while at < size:
-            if self._end == ENTRY_BYTES:
-                self._make_room()
-            take = min(size - at, ENTRY_BYTES - self._end)
-            self._buf[self._end : self._end + take] = data[at : at + take]
-            self._end += take
+            end = self._end
+            if end == ENTRY_BYTES:
+                end = self._make_room()
+            take = min(size - at, ENTRY_BYTES - end)
+            self._buf[end : end + take] = data[at : at + take]
+            self._end = end + take
             at += take
             while self._start < self._end and self._step():
                 pass
@@ -111,160 +94,146 @@ class TreeListing:
         Raises:
             ListingError: "listing_cut": the listing is not whole; "listing_format": it is no listing.
         """
-        if self._state != _CLOSED:
-            raise ListingError("listing_cut", "the listing ended after %d entries, before its end" % self.entries)
+        if self._state != "C":
+            self._fail("cut")
         if not self._seen_tree or not self._complete:
-            raise ListingError("listing_format", "the answer is JSON but no listing: tree or truncated is missing")
+            self._fail("format")
 
-    def _make_room(self) -> None:
+    def _fail(self, code):
+        raise ListingError("listing_" + code, "after %d entries, %d bytes" % (self.entries, self._total))
+
+    def _make_room(self):
         start = self._start
         if start == 0:
-            raise ListingError("listing_long", "one entry is longer than %d bytes" % ENTRY_BYTES)
-        size = self._end - start
-        self._buf[:size] = self._buf[start : self._end]
+            self._fail("long")
+        size = ENTRY_BYTES - start
+        self._buf[:size] = self._buf[start:]
         self._start = 0
-        self._end = size
         if self._scan:
             self._scan -= start
+        return size
 
-    def _step(self) -> bool:
+    def _step(self):
         """Understand one more thing; False if more bytes are needed for that."""
-        buf = self._buf
+        char = chr(self._buf[self._start])
         state = self._state
-        byte = buf[self._start]
-        if byte <= 32:
-            if byte not in b" \t\r\n":
-                self._bad()
-            self._start += 1
-            return True
-        char = chr(byte)
-        after = _PUNCTUATION[state].get(char)
-        if after is not None:
+        after = state if char in " \t\r\n,:" else _AFTER.get(state + char)
+        if state == "V" and self._key == "tree" and char == "[" and not self._seen_tree:
+            self._seen_tree = True
+            after = "E"
+        if after:
             self._start += 1
             self._state = after
-        elif char == '"' and state in (_KEY, _FIRST_KEY):
-            if not self._take(char):
+        elif (state == "V" and self._key != "tree") or (state == "K" and char == '"') or (state == "E" and char == "{"):
+            if not self._take(_CLOSING.get(char)):
                 return False
-            self._key = self._value
-            self._state = _COLON
-        elif char == "{" and state in (_ENTRY, _FIRST_ENTRY):
-            if not self._take(char):
-                return False
-            self._on_entry(self._value)
-            self._state = _NEXT_ENTRY
-        elif state == _VALUE and self._key == "tree":
-            if char != "[" or self._seen_tree:
-                self._bad()
-            self._seen_tree = True
-            self._start += 1
-            self._state = _FIRST_ENTRY
-        elif state == _VALUE:
-            if not self._take(char):
-                return False
-            self._on_value(self._key, self._value)
-            self._state = _NEXT_KEY
+            value = self._value
+            if state == "K":
+                self._key = value
+                self._state = "V"
+            elif state == "E":
+                self._on_entry(value)
+            else:
+                self._on_value(self._key, value)
+                self._state = "K"
         else:
-            self._bad()
+            self._fail("format")
         return True
 
-    def _take(self, char: str) -> bool:
-        """Put the value that begins with `char` at _start into _value; False if its end is not here yet."""
+    def _take(self, closing):
+        """Put the value that begins at _start into _value; False if its end is not here yet."""
         buf = self._buf
-        scan = self._scan or self._start + 1
-        closing = _CLOSING.get(char)
+        start = self._start
+        end = self._end
+        scan = self._scan or start + 1
         while True:
-            if closing is None:
+            found = buf.find(closing or b"}", scan, end)
+            stop = found + 1
+            if not closing:
                 # A number or a word has no end of its own.
-                found = buf.find(b"}", scan, self._end)
-                comma = buf.find(b",", scan, self._end)
+                comma = buf.find(b",", scan, end)
                 stop = found = comma if found < 0 or 0 <= comma < found else found
-            else:
-                found = buf.find(closing, scan, self._end)
-                stop = found + 1
             if found < 0:
-                self._scan = self._end
+                self._scan = end
                 return False
             scan = found + 1
             self._tries += 1
-            if self._tries > BRACKETS or buf.count(b"{", self._start, stop) + buf.count(b"[", self._start, stop) > BRACKETS:
-                raise ListingError("listing_long", "one entry holds more than %d brackets" % BRACKETS)
+            if self._tries > BRACKETS or buf.count(b"{", start, stop) + buf.count(b"[", start, stop) > BRACKETS:
+                self._fail("long")
             try:
                 # bytes, because MicroPython checks the UTF-8 of bytes but not of a memoryview.
-                self._value = json.loads(str(bytes(buf[self._start : stop]), "utf-8"))
+                self._value = json.loads(str(bytes(buf[start:stop]), "utf-8"))
             except UnicodeError:
-                self._bad()  # a bracket or a quote is no part of a longer character, so more bytes would not help
+                self._fail("format")  # a bracket or a quote is no part of a longer character, so more bytes would not help
             except ValueError:
-                if closing is None:
-                    self._bad()
-                continue
+                if closing:
+                    continue
+                self._fail("format")
             self._start = stop
-            self._scan = 0
-            self._tries = 0
+            self._scan = self._tries = 0
             return True
 
-    def _on_value(self, key: str, value: object) -> None:
+    def _on_value(self, key, value):
         if key == "truncated":
-            if value is True:
-                raise ListingError("listing_truncated", "the host left entries out of the listing because the tree is too large")
             if value is not False:
-                self._bad()
+                self._fail("truncated" if value is True else "format")
             self._complete = True
         elif key == "sha" and isinstance(value, str):
             self.sha = value
 
-    def _on_entry(self, entry: dict[str, object]) -> None:
+    def _on_entry(self, entry):
         get = entry.get
         path = get("path")
         mode = get("mode")
         kind = get("type")
         sha = get("sha")
-        size = get("size", 0)
-        if not isinstance(path, str) or not path:
-            self._bad()
-        if not isinstance(mode, str) or len(mode) != 6 or mode.strip("01234567"):
-            self._bad()
-        if not isinstance(sha, str) or len(sha) != 40 or sha.strip("0123456789abcdef"):
-            self._bad()
-        # A bool is an int on CPython; a blob without a size cannot be planned for.
-        if type(size) is not int or size < 0 or (kind == "blob" and "size" not in entry):
-            self._bad()
-        if kind not in ("blob", "tree", "commit"):
-            self._bad()
+        size = get("size") if kind == "blob" else 0
+        if not (
+            isinstance(path, str)
+            and path
+            and kind in ("blob", "tree", "commit")
+            and _is(mode, 6, "01234567")
+            and _is(sha, 40, _HEX)
+            and type(size) is int  # a bool is an int for CPython's isinstance
+            and size >= 0
+        ):
+            self._fail("format")
+        try:
+            path = _well_formed(path)
+        except ValueError:
+            self._fail("format")
         self.entries += 1
         if self.entries > ENTRIES:
-            raise ListingError("listing_long", "the listing has more than %d entries" % ENTRIES)
-        self._handler(_well_formed(path), mode, kind, sha, size if kind == "blob" else 0)
-
-    def _bad(self) -> None:
-        raise ListingError("listing_format", "the answer is no listing, or a broken one, after %d entries" % self.entries)
+            self._fail("long")
+        self._handler(path, mode, kind, sha, size)
 
 
-def _well_formed(path: str) -> str:
-    """Join surrogate pairs, which JSON on a board leaves as two code points, and refuse what no UTF-8 decoder should have let through.
+def _is(text, length, characters):
+    return isinstance(text, str) and len(text) == length and not text.strip(characters)
+
+
+def _well_formed(path):
+    """Join surrogate pairs, which JSON on a board leaves as two code points, and raise ValueError for what no UTF-8 decoder lets through.
 
     Joined, the path is the one that Git has and that CPython reads; refused, a repository with one emoji in a name could not be installed.
     """
-    try:
-        if len(path.encode()) == len(path):
-            return path
-        whole = ""
-        high = 0
-        for char in path:
-            code = ord(char)
-            if chr(code) != char:
-                raise ValueError  # an overlong form, which would hide a slash from a search for one
-            low = 0xDC00 <= code <= 0xDFFF
-            if low != bool(high):
-                raise ValueError  # half a pair
-            if low:
-                whole += chr(0x10000 + ((high - 0xD800) << 10) + code - 0xDC00)
-                high = 0
-            elif 0xD800 <= code <= 0xDBFF:
-                high = code
-            else:
-                whole += char
-        if high:
+    if len(path.encode()) == len(path):
+        return path
+    whole = ""
+    high = 0
+    for char in path:
+        code = ord(char)
+        low = 0xDC00 <= code <= 0xDFFF
+        # Half a pair, or an overlong form, which would hide a slash from a search for one.
+        if low != bool(high) or chr(code) != char:
             raise ValueError
-    except ValueError:
-        raise ListingError("listing_format", "a path in the listing is not Unicode") from None
+        if low:
+            whole += chr(0x10000 + ((high - 0xD800) << 10) + code - 0xDC00)
+            high = 0
+        elif 0xD800 <= code <= 0xDBFF:
+            high = code
+        else:
+            whole += char
+    if high:
+        raise ValueError
     return whole

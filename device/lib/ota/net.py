@@ -163,7 +163,7 @@ class Net:
                 if self._receive() == 0:
                     return self._reader.eof()
             except http.ProtocolError as exc:
-                code = "closed" if exc.args[0] == "http_truncated" else "http"
+                code = "closed" if exc.args[0] in ("http_truncated", "http_closed") else "http"
                 raise self._fail(code, exc.args[0] + " " + exc.args[1])
 
     def _receive(self):

@@ -2,6 +2,7 @@
 
 from . import __version__
 from .errors import NetworkError, OverTheAirUpdateError
+from .store import APPLIED
 
 _MAX_ERROR = 250  # characters of fw_error
 
@@ -18,16 +19,19 @@ class Reporter:
         self._waiting = {}
 
     def contact(self, release, journal):
-        """The server answered a poll: tell it once per start who this is, and what could not be sent before."""
+        """The server answered a poll: tell it once per start who this is, and what could not be sent before.
+
+        A new release that has reached the server with this is confirmed by the caller, which then calls `updated`.
+        """
         assigned = release["key"] if release else ""
         if assigned != self._greeted:
             record = self._drive.record(journal["s"])
             if self._greeted is None:
                 self.attributes(self._facts(record, journal))
-            if record:
+            if record and journal["p"] != APPLIED:
                 values = {"current_fw_title": record["title"], "current_fw_version": record["version"]}
                 # The server never compares: a device that runs what is assigned must say so itself.
-                if assigned and assigned == record["key"]:
+                if assigned == record["key"]:
                     values["fw_state"] = "UPDATED"
                 self.send(values)
             self._greeted = assigned
@@ -43,7 +47,6 @@ class Reporter:
             {"fw_title": record["title"], "fw_version": record["version"], "fw_url": record["url"], "cota_commit": record["commit"]}
         )
         self._waiting = {}
-        self._greeted = record["key"] if self._greeted is not None else None
 
     def state(self, name):
         """Send one fw_state; states are posts of their own, because one post has one time."""
