@@ -183,6 +183,7 @@ class ResponseReader:
             ProtocolError: "http_closed" if not one byte of a response came, else "http_truncated", with received and expected counts.
         """
         state = self._state
+        self.reusable = self._keep = False
         if state == _UNTIL_EOF or (state == _FIXED and not self._left):
             self._finish()
         elif state == _FAILED:

@@ -1,0 +1,76 @@
+"""What can go wrong between here and ThingsBoard, as one sentence and what to do next."""
+
+import json
+
+import httpx2
+
+from cota.errors import CotaError
+
+# A server's message longer than this is a page, not a message.
+_MAX_MESSAGE = 300
+
+# What to do next, by HTTP status.
+_HINTS = {
+    400: None,
+    401: "Check the user name and password, or the API key; a key may have expired or been switched off.",
+    403: "The account may not do this; use a tenant administrator's.",
+    404: "Check the name or id; it may have been deleted meanwhile.",
+    409: "Somebody else changed it at the same time; try again.",
+    413: (
+        "ThingsBoard takes 16 MiB unless HTTP_MAX_PAYLOAD_SIZE_LIMIT_CONFIGURATION says more; "
+        "make the package smaller, or publish it as a URL package."
+    ),
+    429: "The server limits how often it may be asked; wait a minute and try again.",
+    502: "The server behind the proxy does not answer; it may still be starting.",
+    503: "The server is not ready; it may still be starting.",
+    504: "The server behind the proxy does not answer; it may still be starting.",
+}
+
+
+class ThingsBoardError(CotaError):
+    """The server refused, answered nonsense, or was not reached.
+
+    Attributes:
+        status: HTTP status; None where no answer came.
+        server_message: What the server said, cut to a sensible length; empty where it said nothing.
+        error_code: ThingsBoard's own errorCode; None where there was none.
+    """
+
+    def __init__(
+        self, message: str, hint: str | None = None, *, status: int | None = None, server_message: str = "", error_code: int | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.server_message = server_message
+        self.error_code = error_code
+
+
+def refused(server: str, what: str, status: int, server_message: str, error_code: int | None) -> ThingsBoardError:
+    """Give the error for an answer that is not a success.
+
+    Args:
+        server: The server's address.
+        what: What was asked, such as "GET /api/device/…".
+        status: HTTP status.
+        server_message: The server's words, free of secrets.
+        error_code: ThingsBoard's errorCode, if it gave one.
+    """
+    said = " ".join(server_message.split())
+    if len(said) > _MAX_MESSAGE:
+        said = said[:_MAX_MESSAGE] + "…"
+    told = f": {said}" if said else "."
+    hint = _HINTS.get(status, "Look at the server's log." if status >= 500 else None)
+    return ThingsBoardError(f"{server} answered {status} to {what}{told}", hint, status=status, server_message=said, error_code=error_code)
+
+
+def fields_of(response: httpx2.Response) -> tuple[str, int | None]:
+    """Give the server's message and errorCode; some of its errors are a bare JSON string or plain text."""
+    try:
+        body = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        is_page = "html" in response.headers.get("content-type", "")
+        return "" if is_page else response.text, None
+    if isinstance(body, dict):
+        code = body.get("errorCode")
+        return str(body.get("message", "")), code if isinstance(code, int) else None
+    return str(body), None
