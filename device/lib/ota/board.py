@@ -14,6 +14,8 @@ try:
 except ImportError:  # a PC without the simulator's shims
     microcontroller = supervisor = None
 
+_RUN_MARK = b"cO"
+
 
 class Board:
     """Clock, settings, radio, and the two ways to start again."""
@@ -66,6 +68,9 @@ class Board:
         gc.collect()
         version = ".".join([str(part) for part in sys.implementation.version[:3]])
         facts = {sys.implementation.name: version, "free_heap": gc.mem_free() if hasattr(gc, "mem_free") else 0}
+        runs = _count_run()
+        if runs:
+            facts["runs"] = runs
         try:
             import board
 
@@ -86,3 +91,21 @@ class Board:
         """Keep a write to the drive over USB or the web from restarting the program in the midst of an update."""
         if supervisor is not None:
             supervisor.runtime.autoreload = False
+
+
+def _count_run():
+    """How many runs of a program there were since power-on, this one included; 0 where no RAM survives a reload.
+
+    Kept in the last four bytes of `alarm.sleep_memory`, which reloads and resets leave alone and a power loss clears.
+    """
+    try:
+        import alarm
+
+        memory = alarm.sleep_memory
+        at = len(memory) - len(_RUN_MARK) - 2
+    except (ImportError, AttributeError, NotImplementedError):
+        return 0
+    known = bytes(memory[at : at + len(_RUN_MARK)]) == _RUN_MARK
+    runs = min(memory[at + 2] * 256 + memory[at + 3] + 1, 65535) if known else 1
+    memory[at:] = _RUN_MARK + bytes((runs >> 8, runs & 255))
+    return runs

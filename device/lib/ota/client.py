@@ -80,7 +80,10 @@ class OverTheAirUpdate:
         if now >= self._next_poll:
             poll = self._settings.poll
             self._next_poll = now + max(1, int(poll * (0.9 + 0.2 * self._board.chance())))
-            self._guarded(self._poll)
+            try:
+                self._guarded(self._poll)
+            finally:
+                self._net.close()  # an idle TLS connection would hold 30 KB of a Pico W's heap
         return self._release is not None and now >= self._next_try
 
     def download_firmware_files(self, directory="."):
@@ -231,14 +234,14 @@ class OverTheAirUpdate:
         """Decide what a failure means for the release under way, and tell the server."""
         if self._release is None:
             return
-        if self._update is None or not exc.later:
+        if not exc.later or exc.code == "memory":
             self._close_update()
         self._tries += 1
         if exc.later and self._tries < retry.MAX_TRIES:
             seconds = retry.wait(self._tries, self._board.chance(), exc.wait)
             self._next_try = self._board.seconds() + seconds
             text = "later: " + exc.code + " " + sentence(exc) + ", next try in " + str(seconds) + " s"
-            self._reporter.send({"fw_error": text})
+            self._reporter.failed({"fw_error": text}, text)
             return
         self._journal["x"] = self._release["key"]
         self._journal["e"] = self._retry
@@ -249,7 +252,7 @@ class OverTheAirUpdate:
             self._store.write_journal(self._journal)
         except OverTheAirUpdateError:
             pass  # a drive that cannot be written: the release is tried again after the next start
-        self._reporter.send({"fw_state": "FAILED", "fw_error": text})
+        self._reporter.failed({"fw_state": "FAILED", "fw_error": text}, text)
 
     def _close_update(self):
         if self._update is not None:

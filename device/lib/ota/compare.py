@@ -17,11 +17,13 @@ class Compare:
         self._job = job
         self._folders = None  # folders of the drive still to be looked through
         self._growth = 0  # clusters that the live tree needs beyond what it has
+        self._cluster = plan.SECTOR  # bytes
 
     def begin(self):
         """Start over: the drive may have changed since a plan was sealed."""
         self._folders = [""]
         self._growth = 0
+        self._cluster = self._job.drive.space()[1]
         self._job.total = self._job.done = 0
 
     def compare(self):
@@ -50,8 +52,7 @@ class Compare:
             self._growth += len(self._job.plan.path) // 60 + 1  # its folder's entries
 
     def _clusters(self, length):
-        cluster = self._job.drive.space()[1]
-        return (length + cluster - 1) // cluster
+        return (length + self._cluster - 1) // self._cluster
 
     def _hash_live(self, path, size):
         hasher = git_blob(size)

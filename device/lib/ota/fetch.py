@@ -113,8 +113,6 @@ class Fetch:
             self._job.done -= got
             self._job.net.close()
             path = self._job.plan.path
-            self._job.resumed = True
-            self._job.enter(FETCH)
             raise error("hash", path)
         self._job.net.drain()
 
@@ -125,7 +123,5 @@ class Fetch:
                 return COMMIT
             if made.action == plan.WRITE and not self._staged_right():
                 path = made.path
-                self._job.resumed = True
-                self._job.enter(FETCH)
                 raise error("staged", path)
         return VERIFY

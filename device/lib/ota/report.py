@@ -44,13 +44,24 @@ class Reporter:
             {"current_fw_title": record["title"], "current_fw_version": record["version"], "fw_state": "UPDATED", "fw_error": ""}
         )
         self._cloud.attributes(
-            {"fw_title": record["title"], "fw_version": record["version"], "fw_url": record["url"], "cota_commit": record["commit"]}
+            {
+                "fw_title": record["title"],
+                "fw_version": record["version"],
+                "fw_url": record["url"],
+                "cota_commit": record["commit"],
+                "cota_trial": "confirmed",
+            }
         )
         self._waiting = {}
 
     def state(self, name):
         """Send one fw_state; states are posts of their own, because one post has one time."""
         self.send({"fw_state": name})
+
+    def failed(self, values, text):
+        """Send what failed as telemetry, and as the attribute that stays when the next release clears fw_error."""
+        self.send(values)
+        self.attributes({"cota_last_error": text[:_MAX_ERROR]})
 
     def send(self, values):
         """Send telemetry, with what still waits; keep it for the next contact where the network fails."""

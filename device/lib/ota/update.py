@@ -67,6 +67,7 @@ class Update:
         self.redo = (0, 0)
         self.done = self.total = 0
         self.applies = self.resumed = False
+        self._sealed = (0, 0)  # the plan's sectors and files when it was sealed
         self._gather, self._compare, self._fetch = Gather(self), Compare(self), Fetch(self)
         self._steps = {
             RESOLVE: self._gather.resolve,
@@ -81,6 +82,7 @@ class Update:
             COMMIT: self._commit,
         }
         self.phase = RESOLVE
+        store.sealed(self._record(), store.RECORD_BYTES)  # refuses what could not be recorded, before anything is fetched
         drive.prepare()
         drive.open_arena()
         self._resume()
@@ -97,13 +99,28 @@ class Update:
             self._gather.interrupted()
             self._fetch.interrupted()
             raise
+        except Exception:
+            self._begin_again()
+            raise
         if after != self.phase:
             self.enter(after)
         return after
 
+    def _begin_again(self):
+        """A phase failed between two records: let the next step start where nothing can be left out."""
+        self._gather.interrupted()
+        if self.phase in (LIST, IGNORE, CHECK):
+            self.phase = LIST
+        elif self.phase in (COMPARE, SWEEP, ROOM):
+            self.enter(COMPARE)
+        elif self.phase in (FETCH, VERIFY):
+            self.resumed = True  # what is staged is looked at before it is fetched again
+            self.enter(FETCH)
+
     def enter(self, phase):
         """Make `phase` the next one, at its start."""
         if phase == COMPARE:
+            self.plan.restore(self._sealed[0], self._sealed[1])
             self._compare.begin()
         elif phase == FETCH:
             self._fetch.begin()
@@ -134,6 +151,7 @@ class Update:
         """The plan is what the source says and a board can hold: let a later run take it up."""
         made = self.plan
         made.close()
+        self._sealed = (made.count, made.files)
         self._write_head(
             {
                 "key": self.release["key"],
@@ -170,6 +188,7 @@ class Update:
             return
         if checksum == head["crc"]:
             self.plan = made
+            self._sealed = (head["count"], head["files"])
             self.commit, self.folder = head["commit"], head["folder"]
             self.redo = tuple(head["redo"])
             self.resumed = True
@@ -184,17 +203,14 @@ class Update:
         drive, made = self.drive, self.plan
         if drive.copy_in(store.REDO, 1, self.block) != self.redo:  # replaced over USB since the plan was made
             self.unseal()
-            self.enter(RESOLVE)
+            self.phase = RESOLVE
             raise error("staged", store.REDO + " has changed")
         hasher = sha1()
         drive.hash_arena(made.first, made.count * plan.SECTOR, hasher, self.block)
         drive.close_arena()
         journal = drive.journal()
         slot = 1 - journal["s"]
-        record = {"commit": self.commit}
-        for name in ("title", "version", "url", "key"):
-            record[name] = self.release[name]
-        drive.write_record(slot, record)
+        drive.write_record(slot, self._record())
         journal["c"] = plan.SECTOR
         journal["n"], journal["k"] = self.redo
         journal["f"] = made.first
@@ -207,3 +223,9 @@ class Update:
             journal["s"] = slot
         drive.write_journal(journal)
         return DONE
+
+    def _record(self):
+        record = {"commit": self.commit or "0" * 40}
+        for name in ("title", "version", "url", "key"):
+            record[name] = self.release[name]
+        return record

@@ -1,0 +1,68 @@
+"""The lab as one ASGI application: device API first, because boards ask most, then REST, then the Git host."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cota.lab.core import Core
+from cota.lab.device_api import DeviceApi
+from cota.lab.errors import GENERAL, ApiError
+from cota.lab.rest_auth import AccountApi, LoginApi
+from cota.lab.rest_dashboards import DashboardsApi
+from cota.lab.rest_devices import DevicesApi
+from cota.lab.rest_packages import PackagesApi
+from cota.lab.rest_profiles import ProfilesApi
+from cota.lab.rest_query import QueryApi
+from cota.lab.rest_rpc import RpcApi
+from cota.lab.rest_telemetry import TelemetryApi
+
+_REST = (TelemetryApi, QueryApi, DevicesApi, ProfilesApi, PackagesApi, AccountApi, RpcApi, DashboardsApi)
+
+
+def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
+    """Return the application.
+
+    Args:
+        core: The lab's parts; the application runs and closes them.
+        git_routes: The Git host's routes, tried after ours.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with core.running():
+            yield
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if request.url.path.startswith("/api/") and not request.url.path.startswith(("/api/v1/", "/api/v3/")):
+            with contextlib.suppress(ApiError):
+                core.auth.authenticate(request.headers)
+                return ApiError(status, GENERAL, str(getattr(error, "detail", error))).response()
+            return ApiError(401, 10, "Authentication failed").response()
+        return ApiError(status, GENERAL, str(getattr(error, "detail", error))).response()
+
+    routes: list[BaseRoute] = [*DeviceApi(core).routes(), *LoginApi(core).routes()]
+    for api in _REST:
+        routes += api(core).routes()
+    handlers: Mapping[Any, Any] = {HTTPException: unknown}
+    return Starlette(routes=[*routes, *git_routes], lifespan=lifespan, exception_handlers=handlers)
+
+
+def git_routes(repositories: Mapping[str, Path], rate_limit: int | None) -> list[BaseRoute]:
+    """Return the Git host's routes for these repositories, "owner/name" -> path.
+
+    Raises:
+        CotaError: A path is no repository.
+    """
+    # Imported here: a lab without repositories starts without the Git library.
+    from cota.lab.githost import routes
+    from cota.lab.githost_access import RateLimit
+
+    return routes(repositories, None if rate_limit is None else RateLimit(rate_limit))

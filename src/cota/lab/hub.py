@@ -1,0 +1,165 @@
+"""What waits for a device: its long polls, and the RPC requests that nobody has fetched yet. Nothing here outlives the process."""
+
+import asyncio
+import itertools
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+# A device needs one poll of a kind; the oldest of more ends as if its time were up, so that a device cannot hold the lab's memory.
+_MAX_POLLS = 8
+_MAX_PENDING_RPC = 100
+
+
+class ClosedError(Exception):
+    """The poll ends without an answer: the device or the lab went away; the text says which."""
+
+
+class OverfullError(Exception):
+    """A device has more polls than it may, or more unanswered RPC than fit."""
+
+
+@dataclass
+class RpcRequest:
+    """A server-side RPC on its way to a device."""
+
+    number: int
+    method: str
+    params: Any
+    oneway: bool
+    expires: float  # time.monotonic() seconds
+    answer: asyncio.Future[Any]
+    sent: bool = False
+
+    def message(self) -> dict[str, Any]:
+        """Return what the device reads."""
+        return {"id": self.number, "method": self.method, "params": self.params}
+
+
+@dataclass
+class _Waiters:
+    attributes: deque[asyncio.Future[dict[str, Any]]] = field(default_factory=deque)
+    rpc: deque[asyncio.Future[RpcRequest]] = field(default_factory=deque)
+    requests: dict[int, RpcRequest] = field(default_factory=dict)
+
+    def waiting(self) -> "list[asyncio.Future[Any]]":
+        return [*self.attributes, *self.rpc, *(request.answer for request in self.requests.values())]
+
+
+class Hub:
+    """Waiting polls and pending RPC, by device."""
+
+    def __init__(self) -> None:
+        self._devices: defaultdict[str, _Waiters] = defaultdict(_Waiters)
+        self._closed: str | None = None
+        self._numbers = itertools.count()  # one for all devices: a late reply never meets a newer request
+
+    def _future(self, waiting: "deque[asyncio.Future[Any]]") -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            future.set_exception(ClosedError(self._closed))
+            return future
+        if len(waiting) >= _MAX_POLLS:
+            oldest = waiting.popleft()
+            if not oldest.done():
+                oldest.set_exception(OverfullError())
+        waiting.append(future)
+        return future
+
+    def wait_for_attributes(self, device_id: str) -> asyncio.Future[dict[str, Any]]:
+        """Return a future of the next push of shared attributes; nothing that came before counts."""
+        return self._future(self._devices[device_id].attributes)
+
+    def push_attributes(self, device_id: str, message: dict[str, Any]) -> None:
+        """Answer every poll that waits for this device's shared attributes; without one the push is lost, as on ThingsBoard."""
+        device = self._devices.get(device_id)
+        while device and device.attributes:
+            future = device.attributes.popleft()
+            if not future.done():
+                future.set_result(message)
+
+    def wait_for_rpc(self, device_id: str) -> asyncio.Future[RpcRequest]:
+        """Return a future of the next RPC request, which may already be there."""
+        device = self._devices[device_id]
+        future = self._future(device.rpc)
+        now = time.monotonic()
+        for request in list(device.requests.values()):
+            if not request.sent and request.expires > now and not future.done():
+                device.rpc.remove(future)
+                self._deliver(device, request, future)
+        return future
+
+    def send_rpc(self, device_id: str, method: str, params: Any, *, oneway: bool, timeout: float) -> RpcRequest:
+        """Put an RPC request on its way.
+
+        Raises:
+            OverfullError: The device has left too many unanswered.
+        """
+        device = self._devices[device_id]
+        if len(device.requests) >= _MAX_PENDING_RPC:
+            raise OverfullError
+        loop = asyncio.get_running_loop()
+        request = RpcRequest(next(self._numbers), method, params, oneway, time.monotonic() + timeout, loop.create_future())
+        device.requests[request.number] = request
+        while device.rpc and not request.sent:
+            future = device.rpc.popleft()
+            if not future.done():
+                self._deliver(device, request, future)
+        return request
+
+    def _deliver(self, device: _Waiters, request: RpcRequest, future: asyncio.Future[RpcRequest]) -> None:
+        request.sent = True
+        future.set_result(request)
+        if request.oneway:
+            del device.requests[request.number]
+            request.answer.set_result(None)
+
+    def answer_rpc(self, device_id: str, number: int, reply: Any) -> None:
+        """Hand a device's reply to whoever asked; one that nobody waits for is dropped."""
+        device = self._devices.get(device_id)
+        request = device.requests.pop(number, None) if device else None
+        if request and not request.answer.done():
+            request.answer.set_result(reply)
+
+    def forget_rpc(self, device_id: str, request: RpcRequest) -> None:
+        """Give a request up, because whoever asked has stopped waiting."""
+        device = self._devices.get(device_id)
+        if device:
+            device.requests.pop(request.number, None)
+            self._tidy(device_id, device)
+
+    def leave(self, device_id: str, future: asyncio.Future[Any]) -> None:
+        """Take a poll out that ended by itself."""
+        device = self._devices.get(device_id)
+        if device is None:
+            return
+        if future in device.attributes:
+            device.attributes.remove(future)
+        if future in device.rpc:
+            device.rpc.remove(future)
+        self._tidy(device_id, device)
+
+    def _tidy(self, device_id: str, device: _Waiters) -> None:
+        if not (device.attributes or device.rpc or device.requests):
+            self._devices.pop(device_id, None)
+
+    def close_device(self, device_id: str, reason: str) -> None:
+        """End a device's polls with 403 and this text."""
+        device = self._devices.pop(device_id, None)
+        for future in device.waiting() if device else []:
+            if not future.done():
+                future.set_exception(ClosedError(reason))
+
+    def close(self) -> None:
+        """End all polls, now and later: the lab stops."""
+        self._closed = "The server is shutting down"
+        for device in self._devices.values():
+            for future in device.waiting():
+                if not future.done():
+                    future.set_exception(ClosedError(self._closed))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the lab is stopping."""
+        return self._closed is not None
