@@ -7,7 +7,6 @@ from .errors import NetworkError, OverTheAirUpdateError, error, sentence
 from .fetch import BOOT_HOOK
 from .net import Net
 from .paths import Rules
-from .phases import COMMIT, DONE, VERIFY
 from .report import Reporter
 from .settings import Settings, server
 from .thingsboard import ThingsBoard
@@ -95,7 +94,7 @@ class OverTheAirUpdate:
         if directory not in (".", "/", "", "./"):
             raise RuntimeError("a release is installed at the root of the drive; leave `directory` out")
         self.begin()
-        while self.step() != DONE:
+        while self.step() != "done":
             pass
         self.restart()
 
@@ -142,7 +141,9 @@ class OverTheAirUpdate:
             raise
         except MemoryError:
             raise error("memory")
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as exc:
+        except OSError as exc:
+            raise store.failed(exc)
+        except Exception as exc:
             raise error("internal", repr(exc)[:100])
 
     def _install(self, work):
@@ -193,7 +194,7 @@ class OverTheAirUpdate:
         """boot.py could not finish the release (or is the original's, which does not try)."""
         try:
             self._store.redo()
-        except (OSError, RuntimeError) as exc:
+        except Exception as exc:
             self._next_poll = self._board.seconds() + _REDO_AGAIN
             raise error("apply", repr(exc)[:100])
         self._board.reload()
@@ -219,14 +220,14 @@ class OverTheAirUpdate:
     def _step(self):
         update = self._update
         before = update.phase
-        if before == COMMIT:
+        if before == "commit":
             self._reporter.state("VERIFIED")
             self._reporter.state("UPDATING")
         self.phase = update.step()
         self.done, self.total = update.done, update.total
-        if self.phase == VERIFY and before != VERIFY:
+        if self.phase == "verify" != before:
             self._reporter.state("DOWNLOADED")
-        if self.phase == DONE:
+        if self.phase == "done":
             update.close()
             self._update = None
 

@@ -1,136 +1,117 @@
-"""Plan, second half: what the drive has already, what it has too much, and whether there is room for the rest."""
+"""Plan, second half: what the drive has already, what it has too much, and whether there is room for the rest. `job` is the Update."""
 
-from . import plan
 from .digest import git_blob
 from .errors import error
-from .phases import COMPARE, FETCH, ROOM, SWEEP
+from .plan import DELETE, FOLDER, SAME, SECTOR, SKIP, WRITE, sectors
 
 _BATCH = 8  # records looked at in one step
 _MAX_FOLDERS = 400  # folders the sweep remembers at once
 _SLACK = 8  # clusters left free: new folders, and what a cut may lose
 
 
-class Compare:
-    """From a sealed plan to a complete one: COMPARE, SWEEP, ROOM. `job` is the Update."""
-
-    def __init__(self, job):
-        self._job = job
-        self._folders = None  # folders of the drive still to be looked through
-        self._growth = 0  # clusters that the live tree needs beyond what it has
-        self._cluster = plan.SECTOR  # bytes
-
-    def begin(self):
-        """Start over: the drive may have changed since a plan was sealed."""
-        self._folders = [""]
-        self._growth = 0
-        self._cluster = self._job.drive.space()[1]
-        self._job.total = self._job.done = 0
-
-    def compare(self):
-        made = self._job.plan
-        for _ in range(_BATCH):
-            if not made.next():
-                return SWEEP
-            if made.action == plan.SKIP:
+def compare(job):
+    """See for some of the release's files whether the drive holds exactly their bytes."""
+    plan = job.plan
+    for _ in range(_BATCH):
+        if not plan.next():
+            return "sweep"
+        if plan.action == SKIP:
+            continue
+        path = plan.path
+        size = job.drive.size(path)
+        if size == plan.length:
+            hasher = git_blob(size)
+            job.drive.hash(path, hasher, job.view)
+            if hasher.digest() == plan.digest:
+                plan.mark(SAME)
                 continue
-            path = made.path
-            size = self._job.drive.size(path)
-            if size == made.length and self._hash_live(path, size) == made.digest:
-                made.mark(plan.SAME)
+        if size == -2 and job.rules.keeps_folder(path):
+            raise error("path_kept", path)
+        _must_write(job, size)
+    return "compare"
+
+
+def _must_write(job, size):
+    """Let the record under the cursor be written, over a live file of `size` bytes."""
+    plan = job.plan
+    plan.mark(WRITE)
+    job.total += plan.length
+    job.growth += max(0, job.clusters(plan.length) - job.clusters(max(size, 0)))
+    if size < 0:
+        job.growth += len(plan.path) // 60 + 1  # its folder's entries
+
+
+def sweep(job):
+    """Look through one folder of the drive for what the release lacks; one pass through the plan tells for all its names."""
+    folder = job.folders.pop()
+    lacking = folder[-1:] == "\n"  # a folder that the release lacks altogether
+    folder = folder.rstrip("\n")
+    prefix = folder + "/" if folder else ""
+    names = job.drive.names(folder)
+    present, wanted = ((), ()) if lacking else _in_release(job, prefix, names)
+    for name in names:
+        path = prefix + name
+        size = job.drive.size(path)
+        if size == -2:
+            if job.rules.keeps_folder(path):
+                _refuse_kept(job.plan, path)
+                continue
+            if name not in wanted:
+                job.plan.append(FOLDER, 0, 0, None, path)
+                path += "\n"
+            if len(job.folders) >= _MAX_FOLDERS:
+                raise error("too_many", "more than " + str(_MAX_FOLDERS) + " folders on the drive")
+            job.folders.append(path)
+        elif size >= 0 and name not in present:
+            if not job.rules.keeps(path):
+                job.plan.append(DELETE, size, 0, None, path)
+                job.growth -= job.clusters(size)
+            elif name in wanted:
+                raise error("path_kept", path)
             else:
-                self._must_write(size)
-                if size == -2 and self._job.rules.keeps_folder(path):
-                    raise error("path_kept", path)
-        return COMPARE
+                _refuse_kept(job.plan, path)
+    return "sweep" if job.folders else "room"
 
-    def _must_write(self, size):
-        """Let the record under the cursor be written, over a live file of `size` bytes."""
-        self._job.plan.mark(plan.WRITE)
-        self._job.total += self._job.plan.length
-        self._growth += max(0, self._clusters(self._job.plan.length) - self._clusters(max(size, 0)))
-        if size < 0:
-            self._growth += len(self._job.plan.path) // 60 + 1  # its folder's entries
 
-    def _clusters(self, length):
-        return (length + self._cluster - 1) // self._cluster
+def _in_release(job, prefix, names):
+    """(names that are files of the release, names that are folders of it) among the `names` in a folder of the drive."""
+    present, wanted = [], []
+    plan = job.plan
+    lower = [name.lower() for name in names]
+    plan.rewind()
+    while plan.next():
+        if plan.action not in (SAME, WRITE) or not plan.path.startswith(prefix):
+            continue
+        name, deeper, _ = plan.path[len(prefix) :].partition("/")
+        if name in names:
+            among = wanted if deeper else present
+            if name not in among:
+                among.append(name)
+        elif plan.action == SAME and name.lower() in lower:
+            _must_write(job, -1)  # the drive has it under a name that differs by case: that one goes, this one comes
+    return present, wanted
 
-    def _hash_live(self, path, size):
-        hasher = git_blob(size)
-        self._job.drive.hash(path, hasher, self._job.block)
-        return hasher.digest()
 
-    def sweep(self):
-        """Look through one folder of the drive for what the release lacks; one pass through the plan tells for all its names."""
-        folder, wanted_above = self._folders.pop(), True
-        if folder[-1:] == "\n":  # a folder that the release lacks
-            folder, wanted_above = folder[:-1], False
-        prefix = folder + "/" if folder else ""
-        names = self._job.drive.names(folder)
-        present, wanted = self._in_release(prefix, names) if wanted_above else ((), ())
-        for name in names:
-            path = prefix + name
-            size = self._job.drive.size(path)
-            if size == -2:
-                if self._job.rules.keeps_folder(path):
-                    self._refuse_kept(path)
-                    continue
-                if name not in wanted:
-                    self._job.plan.append(plan.FOLDER, 0, 0, None, path)
-                if len(self._folders) >= _MAX_FOLDERS:
-                    raise error("too_many", "more than " + str(_MAX_FOLDERS) + " folders on the drive")
-                self._folders.append(path if name in wanted else path + "\n")
-            elif size >= 0 and name not in present:
-                if self._job.rules.keeps(path):
-                    if name in wanted:
-                        raise error("path_kept", path)
-                    self._refuse_kept(path)
-                else:
-                    self._job.plan.append(plan.DELETE, size, 0, None, path)
-                    self._growth -= self._clusters(size)
-        return SWEEP if self._folders else ROOM
+def _refuse_kept(plan, kept):
+    """Refuse a release that needs a file where the drive keeps a folder, or something in one."""
+    plan.rewind()
+    while plan.next():
+        if plan.action == WRITE and kept.lower().startswith(plan.path.lower() + "/"):
+            raise error("path_kept", kept)
 
-    def _in_release(self, prefix, names):
-        """(names that are files of the release, names that are folders of it) among the `names` in a folder of the drive."""
-        present, wanted = [], []
-        made = self._job.plan
-        lower = [name.lower() for name in names]
-        made.rewind()
-        while made.next():
-            if made.action not in (plan.SAME, plan.WRITE) or not made.path.startswith(prefix):
-                continue
-            name, deeper, _ = made.path[len(prefix) :].partition("/")
-            if name in names:
-                if not deeper:
-                    present.append(name)
-                elif name not in wanted:
-                    wanted.append(name)
-            elif made.action == plan.SAME and name.lower() in lower:
-                self._must_write(-1)  # the drive has it under a name that differs by case: that one goes, this one comes
-        return present, wanted
 
-    def _refuse_kept(self, kept):
-        """Refuse a release that needs a file where the drive keeps a folder, or something in one."""
-        made = self._job.plan
-        made.rewind()
-        while made.next():
-            if made.action == plan.WRITE and kept.lower().startswith(made.path.lower() + "/"):
-                raise error("path_kept", kept)
-
-    def room(self):
-        made = self._job.plan
-        start = made.first + made.count
-        end = start
-        self._job.applies = False
-        while made.next():
-            if made.action == plan.WRITE:
-                made.mark(plan.WRITE, end)
-                end += plan.sectors(made.length)
-            if made.action in (plan.WRITE, plan.DELETE, plan.FOLDER):
-                self._job.applies = True
-        made.close()
-        free, cluster = self._job.drive.space()
-        need = self._clusters(max(0, end - self._job.drive.arena_sectors()) * plan.SECTOR) + max(0, self._growth) + _SLACK
-        if need * cluster > free:
-            raise error("space", str(need * cluster) + " bytes are needed, " + str(free) + " are free")
-        self._job.drive.grow(end)
-        return FETCH
+def room(job):
+    """Give every new file its place in the arena, and see that the drive has room for it and for the tree that follows."""
+    plan = job.plan
+    end = plan.first + plan.count
+    while plan.next():
+        if plan.action == WRITE:
+            plan.mark(WRITE, end)
+            end += sectors(plan.length)
+        job.applies |= plan.action in (WRITE, DELETE, FOLDER)
+    free, cluster = job.drive.space()
+    need = job.clusters(max(0, end - job.drive.arena_sectors) * SECTOR) + max(0, job.growth) + _SLACK
+    if need * cluster > free:
+        raise error("space", str(need * cluster) + " bytes are needed, " + str(free) + " are free")
+    job.drive.grow(end)
+    return "fetch"

@@ -1,178 +1,170 @@
-"""Plan, first half: ask the Git host what the release holds, and refuse what a board cannot hold, before anything else."""
+"""Plan, first half: ask the Git host what the release holds, and refuse what a board cannot hold, before anything else.
+
+`job` is the Update.
+"""
 
 from binascii import crc32, unhexlify
 
-from . import github, paths, plan
+from . import github, paths
 from .digest import git_blob
 from .errors import error
 from .listing import ListingError, TreeListing
-from .phases import CHECK, COMPARE, IGNORE, LIST, RESOLVE
+from .plan import BAD, FILE, PROBLEMS, SECTOR, SKIP, Plan, sectors
 from .store import REDO
 
-BOOT_BYTES = plan.SECTOR  # boot.py is one sector, so that replacing it is one atomic write
+BOOT_BYTES = SECTOR  # boot.py is one sector, so that replacing it is one atomic write
 _BATCH = 8  # records looked at in one step
 _PLAN_ROOM = 32  # sectors allocated for the plan at first: about 250 files
-_BLOOM = 1024  # bytes; at 500 paths one in fifteen asks for an exact look
-_LISTING_CODES = {"listing_truncated": "listing_truncated", "listing_cut": "listing_cut", "listing_many": "too_many"}
+_CASE_BYTES = 1024  # of the bit array; at 500 paths one in fifteen asks for an exact look
+_CODES = {"listing_truncated": "listing_truncated", "listing_cut": "listing_cut", "listing_long": "too_many"}
 
 
-class Gather:
-    """From a ref to a sealed plan: RESOLVE, LIST, IGNORE, CHECK. `job` is the Update."""
+def resolve(job):
+    """Ask which commit the ref is, once: everything after this is read at that commit."""
+    if not job.refs:
+        job.refs = github.refs(job.repository)
+    ref, folder = job.refs[0]
+    accept = dict(github.HEADERS)
+    accept["Accept"] = github.SHA_ONLY
+    status = job.net.open("GET", github.commit_url(job.repository, ref), accept)
+    if status == 422 and len(job.refs) > 1:  # no such ref: one segment more may belong to its name
+        job.net.drain()
+        job.refs = job.refs[1:]
+        return "resolve"
+    job.refs = None
+    if status != 200:
+        raise github.refusal(status, job.net.headers, job.repository.name + " at " + ref)
+    commit = job.net.read_all(64).decode().strip()
+    if not github.is_commit(commit):
+        raise error("git_answer", "commit of " + ref)
+    job.commit = commit
+    job.folder = folder + "/" if folder else ""
+    return "list"
 
-    def __init__(self, job):
-        self._job = job
-        self._tries = None  # (ref, folder) pairs not tried yet
-        self._parser = None
-        self._ignore_file = None  # (length, digest)
-        self._bloom = None
-        self._previous = ""
-        self._checksum = 0
 
-    def interrupted(self):
-        """The connection is gone, and with it the place in the listing."""
-        self._parser = None
+def list_tree(job):
+    """Read a piece of the listing; its entries become records of a new plan."""
+    if job.parser is None:
+        _begin_list(job)
+    view = job.view[:SECTOR]
+    count = job.net.read_into(view)
+    try:
+        job.parser.feed(view[:count])
+        if count < SECTOR:
+            job.parser.end()
+    except ListingError as exc:
+        raise error(_CODES.get(exc.code, "git_answer"), exc.code + " " + exc.detail)
+    if count == SECTOR:
+        return "list"
+    job.parser = None
+    if not job.plan.files:
+        raise error("git_folder" if job.folder else "git_empty", job.folder or job.repository.name)
+    job.plan.seal()
+    return "ignore"
 
-    def resolve(self):
-        if self._tries is None:
-            self._tries = github.refs(self._job.repository)
-        ref, folder = self._tries[0]
-        accept = dict(github.HEADERS)
-        accept["Accept"] = github.SHA_ONLY
-        status = self._job.net.open("GET", github.commit_url(self._job.repository, ref), accept)
-        if status != 200:
-            refused = github.refusal(status, self._job.net.headers, self._job.repository.name + " at " + ref)
-            self._job.net.drain()
-            if refused.code == "git_ref" and len(self._tries) > 1:
-                self._tries = self._tries[1:]
-                return RESOLVE
-            self._tries = None
-            raise refused
-        commit = self._job.net.read_all(64).decode().strip()
-        if not github.is_commit(commit):
-            raise error("git_answer", "commit of " + ref)
-        self._job.commit = commit
-        self._job.folder = folder + "/" if folder else ""
-        return LIST
 
-    def list(self):
-        if self._parser is None:
-            self._begin_list()
-        count = self._job.net.read_into(self._job.view[: plan.SECTOR])
-        try:
-            if count:
-                self._parser.feed(self._job.view[:count])
-            if count < plan.SECTOR:
-                self._parser.end()
-        except ListingError as exc:
-            self._parser = None
-            self._job.net.close()
-            raise error(_LISTING_CODES.get(exc.args[0], "git_answer"), exc.args[0] + " " + str(exc.args[1]))
-        if count == plan.SECTOR:
-            return LIST
-        self._parser = None
-        if not self._job.plan.files:
-            raise error("git_folder" if self._job.folder else "git_empty", self._job.folder or self._job.repository.name)
-        self._job.plan.seal()
-        return IGNORE if self._ignore_file else self._begin_check()
+def _begin_list(job):
+    job.unseal()
+    job.redo = job.drive.copy_in(REDO, 1, job.view)
+    first = 1 + sectors(job.redo[0] + len(job.view))
+    job.drive.grow(first + _PLAN_ROOM)
+    job.plan = Plan(job.drive, first)
+    job.ignore_file = None
+    status = job.net.open("GET", github.tree_url(job.repository, job.commit), github.HEADERS)
+    if status != 200:
+        raise github.refusal(status, job.net.headers, "listing of " + job.repository.name)
 
-    def _begin_list(self):
-        self._job.unseal()
-        length, checksum = self._job.drive.copy_in(REDO, 1, self._job.block)
-        self._job.redo = (length, checksum)
-        first = 1 + plan.sectors(max(length, 1)) + len(self._job.block) // plan.SECTOR
-        self._job.drive.grow(first + _PLAN_ROOM)
-        self._job.plan = plan.Plan(self._job.drive, first)
-        self._ignore_file = None
-        status = self._job.net.open("GET", github.tree_url(self._job.repository, self._job.commit), github.HEADERS)
-        if status != 200:
-            self._job.net.drain()
-            raise github.refusal(status, self._job.net.headers, "listing of " + self._job.repository.name)
-        self._parser = TreeListing(self._entry)
+    def entry(path, mode, kind, sha, size):
+        if kind != "tree" and path.startswith(job.folder):
+            _add(job, path[len(job.folder) :], mode, kind, unhexlify(sha), size)
 
-    def _entry(self, path, mode, kind, sha, size):
-        """One entry of the listing: the release folder's files become records."""
-        if not path.startswith(self._job.folder) or kind == "tree":
-            return
-        path = path[len(self._job.folder) :]
-        code = "submodule" if kind == "commit" else "symlink" if mode == "120000" else paths.problem(path)
-        if code:
-            while len(path.encode()) > paths.MAX_PATH:
-                path = path[: len(path) // 3] + "..." + path[-(len(path) // 3) :]
-            self._job.plan.append(plan.BAD, 0, plan.PROBLEMS.index(code), None, path)
-        else:
-            digest = unhexlify(sha)
-            self._job.plan.append(plan.FILE, size, 0, digest, path)
-            if path == paths.IGNORE_FILE:
-                self._ignore_file = (size, digest)
+    job.parser = TreeListing(entry)
 
-    def ignore(self):
-        length, digest = self._ignore_file
+
+def _add(job, path, mode, kind, digest, size):
+    code = "submodule" if kind == "commit" else "symlink" if mode == "120000" else paths.problem(path)
+    if code:
+        while len(path.encode()) > paths.MAX_PATH:
+            path = path[: len(path) // 3] + "..." + path[-(len(path) // 3) :]
+        job.plan.append(BAD, 0, PROBLEMS.index(code), None, path)
+    else:
+        job.plan.append(FILE, size, 0, digest, path)
+        if path == paths.IGNORE_FILE:
+            job.ignore_file = (size, digest)
+
+
+def ignore(job):
+    """Read the release's .cotaignore, where it has one: from the drive if it is the same there."""
+    if job.ignore_file:
+        length, digest = job.ignore_file
         if length > paths.MAX_IGNORE:
             raise error("ignore", str(length) + " bytes")
-        text = self._job.drive.read_small(paths.IGNORE_FILE, length)
-        if text is None or _blob(text) != digest:
-            self._job.request(paths.IGNORE_FILE, 0)
-            text = self._job.net.read_all(length + 1)
+        text = job.drive.read_small(paths.IGNORE_FILE, length)
+        if _blob(text) != digest:
+            job.request(paths.IGNORE_FILE, 0)
+            text = job.net.read_all(length + 1)
             if _blob(text) != digest:
                 raise error("hash", paths.IGNORE_FILE)
-        self._job.rules.ignore(text)
-        return self._begin_check()
-
-    def _begin_check(self):
-        self._bloom = bytearray(_BLOOM)
-        self._previous = ""
-        self._checksum = 0
-        return CHECK
-
-    def check(self):
-        made = self._job.plan
-        for _ in range(_BATCH):
-            if not made.next():
-                self._bloom = None
-                self._job.seal(self._checksum)
-                return COMPARE
-            path = made.path
-            if self._job.rules.skips(path):
-                made.mark(plan.SKIP)
-            elif made.action == plan.BAD:
-                raise error(plan.PROBLEMS[made.offset], path)
-            elif path == "boot.py" and made.length != BOOT_BYTES:
-                raise error("boot_hook")
-            else:
-                self._check_case(path)
-            self._checksum = fold(self._checksum, made)
-        return CHECK
-
-    def _check_case(self, path):
-        """Refuse a path that FAT would take for another one. A bit array finds the few that need an exact look through the plan."""
-        at = -1
-        while at < len(path):
-            at = path.find("/", at + 1)
-            if at < 0:
-                at = len(path)
-            part = path[:at]
-            if part == self._previous[:at] and self._previous[at : at + 1] == "/" and at < len(path):
-                continue  # a folder that the path before this one was in too
-            bit = crc32(part.lower().encode()) % (8 * _BLOOM)
-            if self._bloom[bit >> 3] & (1 << (bit & 7)):
-                self._look_for_clash(path)
-            self._bloom[bit >> 3] |= 1 << (bit & 7)
-        self._previous = path
-
-    def _look_for_clash(self, path):
-        here = self._job.plan.place()
-        self._job.plan.rewind()
-        while self._job.plan.next() and self._job.plan.place() != here:
-            if self._job.plan.action == plan.FILE and paths.clash(path, self._job.plan.path):
-                raise error("path_case", path + " and " + self._job.plan.path)
+        job.rules.ignore(text)
+    job.case_bits = bytearray(_CASE_BYTES)
+    job.previous = ""
+    job.checksum = 0
+    return "check"
 
 
-def fold(checksum, made):
+def check(job):
+    """Refuse what a board cannot hold, among the files that are for it; at the end the plan is sealed."""
+    plan = job.plan
+    for _ in range(_BATCH):
+        if not plan.next():
+            job.case_bits = None
+            job.seal()
+            return "compare"
+        path = plan.path
+        if job.rules.skips(path):
+            plan.mark(SKIP)
+        elif plan.action == BAD:
+            raise error(PROBLEMS[plan.offset], path)
+        elif path == "boot.py" and plan.length != BOOT_BYTES:
+            raise error("boot_hook")
+        else:
+            _check_case(job, path)
+        job.checksum = fold(job.checksum, plan)
+    return "check"
+
+
+def _check_case(job, path):
+    """Refuse a path that FAT would take for another one. A bit array finds the few that need an exact look through the plan."""
+    at = 0
+    while at < len(path):
+        at = path.find("/", at + 1)
+        if at < 0:
+            at = len(path)
+        elif job.previous[: at + 1] == path[: at + 1]:
+            continue  # a folder that the path before this one was in too
+        bit = crc32(path[:at].lower().encode()) % (8 * _CASE_BYTES)
+        if job.case_bits[bit >> 3] & (1 << (bit & 7)):
+            _look_for_clash(job.plan, path)
+        job.case_bits[bit >> 3] |= 1 << (bit & 7)
+    job.previous = path
+
+
+def _look_for_clash(plan, path):
+    here = plan.place()
+    plan.rewind()
+    while plan.next() and plan.place() != here:
+        if plan.action == FILE and paths.clash(path, plan.path):
+            raise error("path_case", path + " and " + plan.path)
+
+
+def fold(checksum, plan):
     """A checksum over what the source said of the record under the plan's cursor."""
-    return crc32(made.path.encode(), crc32(made.digest, checksum)) & 0xFFFFFFFF
+    return crc32(plan.path.encode(), crc32(plan.digest, checksum)) & 0xFFFFFFFF
 
 
 def _blob(data):
+    if data is None:
+        return None
     hasher = git_blob(len(data))
     hasher.update(data)
     return hasher.digest()

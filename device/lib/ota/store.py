@@ -30,13 +30,14 @@ COMMITTED = "C"  # the next release has won; the recovery makes the tree equal t
 APPLIED = "A"  # the tree is the new release's, which has yet to confirm itself
 
 
-def _failed(exc, detail):
+def failed(exc):
+    """The error that an OSError of the drive stands for; what reaches the network wraps its own."""
     number = exc.args[0] if exc.args else None
     if number == _EROFS:
         return error("read_only")
     if number == _ENOSPC:
-        return error("space", detail)
-    return error("flash", detail + " " + repr(exc)[:60])
+        return error("space", "the drive is full")
+    return error("flash", repr(exc)[:100])
 
 
 def sealed(data, size):
@@ -59,11 +60,15 @@ def unsealed(raw):
 
 
 class Store:
-    """The live tree, and the state folder beside it."""
+    """The live tree, and the state folder beside it. What the drive refuses comes out as the OSError that it is: see `failed`.
+
+    Attributes:
+        arena_sectors: How many sectors the arena has, while it is open.
+    """
 
     def __init__(self):
         self._arena = None
-        self._arena_sectors = 0
+        self.arena_sectors = 0
 
     # The live tree. Paths have no leading slash.
 
@@ -79,26 +84,20 @@ class Store:
         """The names in a folder, as one list: CircuitPython has no way to read a folder piece by piece."""
         try:
             return os.listdir("/" + folder)
-        except (OSError, UnicodeError) as exc:
-            raise error("flash", "cannot list /" + folder + ": " + repr(exc)[:60])
+        except UnicodeError:  # a torn folder
+            raise error("flash", "cannot list /" + folder)
 
-    def hash(self, path, hasher, buffer):
-        """Feed a whole live file to `hasher` through `buffer`."""
-        try:
-            with open("/" + path, "rb") as file:
-                self._feed(file, hasher, buffer, None)
-        except OSError as exc:
-            raise _failed(exc, "reading " + path)
+    def hash(self, path, hasher, view):
+        """Feed a whole live file to `hasher` through `view`."""
+        with open("/" + path, "rb") as file:
+            _feed(file, hasher, view, self.size(path))
 
     def read_small(self, path, limit):
         """A live file of at most `limit` bytes, or None where it is longer or absent."""
-        if not 0 <= self.size(path) <= limit:
-            return None
-        try:
+        if 0 <= self.size(path) <= limit:
             with open("/" + path, "rb") as file:
                 return file.read()
-        except OSError as exc:
-            raise _failed(exc, "reading " + path)
+        return None
 
     def space(self):
         """(free bytes, cluster bytes) of the drive."""
@@ -108,16 +107,13 @@ class Store:
     # The journal and the release records.
 
     def prepare(self):
-        """Make the state folder and its files where they are missing. Needs a writable drive."""
-        try:
-            if self.size(STATE_FOLDER) == -1:
-                os.mkdir(_FOLDER)
-            for path, size in ((_JOURNAL, SECTOR), (_RECORDS, 2 * RECORD_BYTES), (_ARENA, SECTOR)):
-                if self.size(path[1:]) < size:
-                    with open(path, "wb") as file:
-                        file.write(bytes(size))
-        except OSError as exc:
-            raise _failed(exc, "making " + _FOLDER)
+        """Make the state folder and its files where they are missing."""
+        if self.size(STATE_FOLDER) == -1:
+            os.mkdir(_FOLDER)
+        for path, size in ((_JOURNAL, SECTOR), (_RECORDS, 2 * RECORD_BYTES), (_ARENA, SECTOR)):
+            if self.size(path[1:]) < size:
+                with open(path, "wb") as file:
+                    file.write(bytes(size))
 
     def journal(self):
         """The journal as a dict; a missing or torn one reads as idle, with no release."""
@@ -147,120 +143,82 @@ class Store:
             return None
 
     def _write(self, path, offset, data):
-        try:
-            with open(path, "r+b") as file:
-                file.seek(offset)
-                file.write(data)
-        except OSError as exc:
-            raise _failed(exc, "writing " + path)
+        with open(path, "r+b") as file:
+            file.seek(offset)
+            file.write(data)
 
     def redo(self):
-        """Run the recovery from the arena, as boot.py does; raises OSError or RuntimeError where it cannot finish."""
+        """Run the recovery from the arena, as boot.py does; raises what stopped it."""
         journal = self.journal()
         with open(_ARENA, "rb") as file:
             file.seek(journal["c"])
             code = file.read(journal["n"])
         if crc32(code) & 0xFFFFFFFF != journal["k"]:
             raise RuntimeError("the recovery does not read back")
-        try:
-            exec(code, {"j": journal})
-        except (OSError, MemoryError):
-            raise
-        except Exception as exc:
-            raise RuntimeError(repr(exc))
+        exec(code, {"j": journal})
 
     # The arena, by sectors.
 
     def open_arena(self):
         """Open the arena for reading and writing; it stays open until `close_arena`."""
         self.close_arena()
-        try:
-            self._arena_sectors = self.size(_ARENA[1:]) // SECTOR
-            self._arena = open(_ARENA, "r+b")
-        except OSError as exc:
-            raise _failed(exc, "opening " + _ARENA)
+        self.arena_sectors = self.size(_ARENA[1:]) // SECTOR
+        self._arena = open(_ARENA, "r+b")
 
     def close_arena(self):
         """Close the arena: what was written is on the flash after this."""
-        if self._arena is not None:
-            arena, self._arena = self._arena, None
-            try:
-                arena.close()
-            except OSError as exc:
-                raise _failed(exc, "closing " + _ARENA)
-
-    def arena_sectors(self):
-        """How many sectors the arena has."""
-        return self._arena_sectors
+        arena = self._arena
+        self._arena = None
+        if arena is not None:
+            arena.close()
 
     def grow(self, sectors):
         """Let the arena have at least `sectors` sectors: allocated by one seek, so that FAT sectors are written once."""
-        if sectors <= self._arena_sectors:
-            return
-        self.close_arena()
-        try:
-            with open(_ARENA, "r+b") as file:
-                file.seek(sectors * SECTOR)
-            if self.size(_ARENA[1:]) < sectors * SECTOR:  # a host's file system grows a file only by writing
-                with open(_ARENA, "r+b") as file:
-                    file.seek(sectors * SECTOR - 1)
-                    file.write(b"\0")
-        except OSError as exc:
-            raise _failed(exc, "growing " + _ARENA)
-        self.open_arena()
+        if sectors > self.arena_sectors:
+            self._arena.seek(sectors * SECTOR)
+            self.open_arena()
+            if self.arena_sectors < sectors:  # a host's file system grows a file only by writing
+                self._arena.seek(sectors * SECTOR - 1)
+                self._arena.write(b"\0")
+                self.open_arena()
 
-    def read(self, sector, buffer):
-        """Fill `buffer` from the arena, from `sector` on."""
-        try:
-            self._arena.seek(sector * SECTOR)
-            if self._arena.readinto(buffer) != len(buffer):
-                raise error("staged", "the arena ends at " + str(sector))
-        except OSError as exc:
-            raise _failed(exc, "reading " + _ARENA)
+    def read(self, sector, view):
+        """Fill `view` from the arena, from `sector` on."""
+        self._arena.seek(sector * SECTOR)
+        if self._arena.readinto(view) != len(view):
+            raise error("staged", "the arena ends at " + str(sector))
 
     def write(self, sector, view):
         """Write whole sectors into the arena, from `sector` on."""
-        try:
-            self._arena.seek(sector * SECTOR)
-            if self._arena.write(view) != len(view):
-                raise error("space", "the arena at " + str(sector))
-            self._arena_sectors = max(self._arena_sectors, sector + len(view) // SECTOR)
-        except OSError as exc:
-            raise _failed(exc, "writing " + _ARENA)
+        self._arena.seek(sector * SECTOR)
+        if self._arena.write(view) != len(view):
+            raise OSError(_ENOSPC)
+        self.arena_sectors = max(self.arena_sectors, sector + len(view) // SECTOR)
 
-    def hash_arena(self, sector, length, hasher, buffer):
-        """Feed `length` bytes of the arena, from `sector` on, to `hasher` through `buffer`."""
-        try:
-            self._arena.seek(sector * SECTOR)
-            self._feed(self._arena, hasher, buffer, length)
-        except OSError as exc:
-            raise _failed(exc, "reading " + _ARENA)
+    def hash_arena(self, sector, length, hasher, view):
+        """Feed `length` bytes of the arena, from `sector` on, to `hasher` through `view`."""
+        self._arena.seek(sector * SECTOR)
+        _feed(self._arena, hasher, view, length)
 
-    def copy_in(self, path, sector, buffer):
-        """Copy a live file into the arena; returns (length, CRC-32)."""
-        length, checksum = 0, 0
-        view = memoryview(buffer)
-        try:
-            with open("/" + path, "rb") as file:
-                while True:
-                    count = file.readinto(buffer)
-                    if not count:
-                        return length, checksum
-                    checksum = crc32(view[:count], checksum) & 0xFFFFFFFF
-                    for i in range(count, len(buffer)):
-                        buffer[i] = 0
-                    self.write(sector + length // SECTOR, buffer)
-                    length += count
-        except OSError as exc:
-            raise _failed(exc, "copying " + path)
+    def copy_in(self, path, sector, view):
+        """Copy a live file into the arena through `view`, whole sectors; returns (length, CRC-32)."""
+        length = checksum = 0
+        with open("/" + path, "rb") as file:
+            while True:
+                count = file.readinto(view)
+                if not count:
+                    return length, checksum
+                checksum = crc32(view[:count], checksum) & 0xFFFFFFFF
+                for i in range(count, len(view)):
+                    view[i] = 0
+                self.write(sector + length // SECTOR, view)
+                length += count
 
-    def _feed(self, file, hasher, buffer, length):
-        view = memoryview(buffer)
-        while length is None or length > 0:
-            part = view if length is None or length >= len(view) else view[:length]
-            count = file.readinto(part)
-            if not count:
-                break
-            hasher.update(part[:count] if count < len(part) else part)
-            if length is not None:
-                length -= count
+
+def _feed(file, hasher, view, length):
+    while length > 0:
+        count = file.readinto(view[: min(length, len(view))])
+        if not count:
+            return
+        hasher.update(view[:count])
+        length -= count
