@@ -3,8 +3,9 @@
 import os
 import time
 
-import ota
 import wifi
+
+import ota
 
 PAUSE = 0.5  # seconds between two rounds of the loop
 

@@ -3,10 +3,9 @@
 import json
 import sys
 
+from helper import raises
 from ota.errors import OverTheAirUpdateError
 from ota.paths import Rules, clash, problem
-
-from helper import raises
 
 PURE = True
 

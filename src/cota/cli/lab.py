@@ -53,7 +53,7 @@ def read_repositories(given: tuple[str, ...]) -> dict[str, Path]:
 @click.option("--certfile", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TLS certificate chain (PEM).")
 @click.option("--keyfile", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Key of the certificate (PEM).")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON: url, username, password if it was made now.")
-def command(  # noqa: PLR0917  # click hands each option over by its name
+def command(  # click hands each option over by its name
     host: str,
     port: int,
     db: Path | None,
@@ -88,18 +88,21 @@ def command(  # noqa: PLR0917  # click hands each option over by its name
         keyfile=keyfile,
     )
     lab = Lab(config)
-    if as_json:
-        facts = {"url": lab.url, "username": lab.username} | ({"password": lab.password} if lab.password_is_new else {})
-        click.echo(json.dumps(facts))
-    else:
+
+    def tell() -> None:
+        if as_json:
+            facts = {"url": lab.url, "username": lab.username} | ({"password": lab.password} if lab.password_is_new else {})
+            click.echo(json.dumps(facts))
+            return
         click.echo(f"cota lab on {lab.url} (Ctrl-C stops it), data in {config.db or 'memory'}", err=True)
         click.echo(f"  user      {lab.username}", err=True)
         if lab.password_is_new:
             click.echo(f"  password  {lab.password}   (shown this once; {_PASSWORD_VARIABLE} sets another)", err=True)
         for name in config.repositories:
             click.echo(f"  git       {lab.url}/{name}", err=True)
+
     try:
-        lab.serve()
+        lab.serve(tell)
     except KeyboardInterrupt:
         if not as_json:
             click.echo("stopped", err=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cota.lab.store import Row, Store
+from cota.lab.store import MAX_QUERY_KEYS, Row, Store, rows_of
 from cota.lab.values import decode
 
 CLIENT, SHARED, SERVER = "CLIENT_SCOPE", "SHARED_SCOPE", "SERVER_SCOPE"
@@ -22,8 +22,9 @@ class Attributes:
 
     def get(self, entity_id: str, scope: str, keys: Sequence[str] | None = None) -> list[Row]:
         """Return rows (key, ts, value) of a scope; of these keys only, where some are named."""
-        if keys is None:
-            return self._store.all("SELECT key, ts, value FROM attribute WHERE entity_id = ? AND scope = ?", entity_id, scope)
+        if keys is None or len(keys) > MAX_QUERY_KEYS:
+            rows = self._store.all("SELECT key, ts, value FROM attribute WHERE entity_id = ? AND scope = ?", entity_id, scope)
+            return rows if keys is None else rows_of(rows, set(keys))
         marks = ",".join("?" * len(keys))
         sql = f"SELECT key, ts, value FROM attribute WHERE entity_id = ? AND scope = ? AND key IN ({marks})"  # noqa: S608  # only marks
         return self._store.all(sql, entity_id, scope, *keys)

@@ -9,6 +9,7 @@ from cota.lab.accounts import Accounts
 from cota.lab.activity import DEFAULT_TIMEOUT_SECONDS, Activity
 from cota.lab.attributes import Attributes
 from cota.lab.auth import Auth
+from cota.lab.credentials import Credentials
 from cota.lab.devices import Devices
 from cota.lab.hub import Hub
 from cota.lab.ota import DEFAULT_PACE_SECONDS, Ota
@@ -56,6 +57,7 @@ class Core:
         tenant_id = self.accounts.tenant_id
         self.profiles = Profiles(store, tenant_id)
         self.devices = Devices(store, self.profiles, tenant_id)
+        self.credentials = Credentials(store)
         self.packages = Packages(store, self.profiles, tenant_id)
         self.attributes = Attributes(store)
         self.timeseries = Timeseries(store)

@@ -18,7 +18,7 @@ from cota.lab.core import Core
 from cota.lab.errors import BAD_REQUEST, ApiError, EmptyError, TextError
 from cota.lab.hub import ClosedError
 from cota.lab.packages import KINDS
-from cota.lab.web import MAX_BODY_BYTES, MAX_RPC_BYTES, Router, closed_answer, done, hold, json_answer, read_body
+from cota.lab.web import MAX_BODY_BYTES, MAX_RPC_BYTES, MAX_STRANGER_BYTES, Router, closed_answer, done, hold, json_answer, read_body
 
 _MAX_LONG_POLL_MS = 2**53  # any more is no number of milliseconds
 
@@ -47,7 +47,7 @@ class DeviceApi(Router):
         ]
 
     def _device(self, request: Request) -> str:
-        device_id = self.core.devices.id_by_token(request.path_params["token"])
+        device_id = self.core.credentials.device_by_token(request.path_params["token"])
         if device_id is None:
             raise EmptyError(401)
         return device_id
@@ -176,7 +176,7 @@ class DeviceApi(Router):
 
     async def provision(self, request: Request) -> Response:
         """Let a device make itself known with its profile's key and secret: always 200, the answer says how it went."""
-        body = await read_body(request)
+        body = await read_body(request, MAX_STRANGER_BYTES)
         try:
             given = values.plain(values.parse(body))
         except values.PayloadError as error:

@@ -1,6 +1,5 @@
-"""Devices and the credentials that they open their API with."""
+"""Devices: their names, their profiles, what they shall run."""
 
-import hashlib
 import json
 from typing import Any
 
@@ -23,11 +22,10 @@ _SORT = {
 }
 _ACTIVE = "coalesce((SELECT value FROM attribute a WHERE a.entity_id = d.id AND a.scope = 'SERVER_SCOPE' AND a.key = 'active'), 'false')"
 _DEFAULT_DATA = {"configuration": {"type": "DEFAULT"}, "transportConfiguration": {"type": "DEFAULT"}}
-CREDENTIALS_TYPES = ("ACCESS_TOKEN", "MQTT_BASIC", "X509_CERTIFICATE", "LWM2M_CREDENTIALS")
 
 
 class Devices:
-    """The tables of devices and credentials."""
+    """The table of devices."""
 
     def __init__(self, store: Store, profiles: Profiles, tenant_id: str) -> None:
         self._store, self._profiles, self._tenant_id = store, profiles, tenant_id
@@ -50,11 +48,6 @@ class Devices:
     def by_name(self, name: str) -> Row | None:
         """Return the device of this name."""
         return self._store.one(f"{_SELECT} WHERE d.name = ?", name)
-
-    def id_by_token(self, token: str) -> str | None:
-        """Return whose access token this is; credentials of other types open nothing over HTTP."""
-        row = self._store.one("SELECT device_id FROM credentials WHERE credentials_id = ? AND type = 'ACCESS_TOKEN'", token)
-        return None if row is None else str(row["device_id"])
 
     def save(self, given: dict[str, Any], conflict_policy: str = "FAIL", separator: str = "_", strategy: str = "RANDOM") -> str:
         """Create or replace a device and return its id; who runs what is ota.py's business.
@@ -172,86 +165,3 @@ class Devices:
             "deviceProfileName": row["profile_name"],
             "active": active is not None and active["active"] == "true",
         }
-
-    def credentials(self, device_id: str) -> Row:
-        """Return a device's credentials; every device has them."""
-        row = self._store.one("SELECT * FROM credentials WHERE device_id = ?", device_id)
-        if row is None:
-            raise not_found()
-        return row
-
-    def create_credentials(self, device_id: str, kind: str = "ACCESS_TOKEN", token: str | None = None, value: str | None = None) -> Row:
-        """Give a new device its credentials; a random token where none is given.
-
-        Raises:
-            ApiError: They make no sense, or another device has them.
-        """
-        identity = self._identity(kind, token if token is not None or kind != "ACCESS_TOKEN" else tokens.random_name(), value, device_id)
-        columns = (new_id(), now_ms(), device_id, kind, identity, value)
-        with self._store.unit():
-            self._store.run("INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, 1)", *columns)
-        return self.credentials(device_id)
-
-    def update_credentials(self, given: dict[str, Any]) -> Row:
-        """Replace a device's credentials.
-
-        Raises:
-            ApiError: They make no sense, belong to no device, or another device has them.
-        """
-        device_id = ref_id(given.get("deviceId"))
-        if device_id is None:
-            raise invalid("Device credentials should be assigned to device!")
-        self.need(device_id)
-        old, kind, value = self.credentials(device_id), given.get("credentialsType"), given.get("credentialsValue")
-        if not kind:
-            raise invalid("Device credentials type should be specified!")
-        given_id = ref_id(given.get("id"))
-        if given_id is not None and given_id != old["id"]:
-            raise invalid("Unable to update non-existent device credentials!")
-        identity = self._identity(kind, given.get("credentialsId"), value, device_id)
-        with self._store.unit():
-            self._store.run(
-                "UPDATE credentials SET type = ?, credentials_id = ?, credentials_value = ?, version = version + 1 WHERE device_id = ?",
-                *(kind, identity, value, device_id),
-            )
-        return self.credentials(device_id)
-
-    def _identity(self, kind: str, token: Any, value: Any, device_id: str) -> str:
-        if kind not in CREDENTIALS_TYPES:
-            raise invalid(f"No enum constant org.thingsboard.server.common.data.security.DeviceCredentialsType.{kind}")
-        if value is not None and not isinstance(value, str):
-            raise invalid("Device credentials value should be text!")
-        if kind == "MQTT_BASIC":
-            token = _basic_identity(value)
-        if not isinstance(token, str) or not token:
-            raise invalid("Device credentials id should be specified!")
-        other = self._store.one("SELECT device_id FROM credentials WHERE credentials_id = ?", token)
-        if other is not None and other["device_id"] != device_id:
-            raise invalid("Device credentials are already assigned to another device!")
-        return token
-
-    def show_credentials(self, row: Row) -> dict[str, Any]:
-        """Return ThingsBoard's DeviceCredentials."""
-        return {
-            "id": {"id": row["id"]},
-            "createdTime": row["created"],
-            "deviceId": ref("DEVICE", row["device_id"]),
-            "credentialsType": row["type"],
-            "credentialsId": row["credentials_id"],
-            "credentialsValue": row["credentials_value"],
-            "version": row["version"],
-        }
-
-
-def _basic_identity(value: Any) -> str:
-    """Return what MQTT basic credentials are looked up by: a hash of client id and user name, or the user name alone."""
-    try:
-        basic = json.loads(value)
-        client, user = basic.get("clientId") or "", basic.get("userName") or ""
-    except (TypeError, ValueError, AttributeError):
-        raise invalid("Incorrect device credentials value") from None
-    if not client and not user:
-        raise invalid("Both mqtt client id and user name are empty!")
-    if not client:
-        return str(user)
-    return hashlib.sha3_256(f"{client}|{user}".encode() if user else str(client).encode()).hexdigest()

@@ -117,18 +117,18 @@ def _shown(entity: str, keys: Sequence[Key], lookup: Lookup, now: int) -> dict[s
 
 
 def matches(entity: str, query: Mapping[str, Any], lookup: Lookup) -> bool:
-    """Tell whether an entity passes all key filters of a query.
+    """Tell whether an entity passes the key filters of a query: all of them, or any with `keyFiltersOperation` OR (4.4).
 
     Raises:
         ApiError: A filter makes no sense.
     """
+    results = []
     for one in _list(query, "keyFilters"):
         if not isinstance(one, dict):
             raise invalid("keyFilters should be a list of objects")
         cell = lookup(entity, read_key(one.get("key")))
-        if not _passes(None if cell is None else decode(cell.value), one.get("predicate"), 0):
-            return False
-    return True
+        results.append(_passes(None if cell is None else decode(cell.value), one.get("predicate"), 0))
+    return any(results) if results and query.get("keyFiltersOperation") == "OR" else all(results)
 
 
 def _passes(value: Any, predicate: Any, depth: int) -> bool:

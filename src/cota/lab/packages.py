@@ -1,5 +1,6 @@
 """OTA packages: their infos, and their data in pieces."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -84,7 +85,7 @@ class Packages:
         package_rules.check_kind(given)
         return profile_id
 
-    def save_data(
+    async def save_data(
         self, package_id: str, data: bytes, *, file_name: str | None, content_type: str | None, algorithm: str, checksum: str | None
     ) -> dict[str, Any]:
         """Give a package its data; the same data again is no error, so that an upload can be repeated after a lost answer.
@@ -92,13 +93,14 @@ class Packages:
         Raises:
             ApiError: A rule of ThingsBoard's is broken.
         """
-        old = self.need(package_id)
         algorithm = algorithm.upper()
         package_rules.check_algorithm(algorithm)
         if not data:
             raise invalid("OtaPackage data should be specified!")
+        # Murmur of 16 MiB takes seconds in Python: not on the event loop.
+        actual = await asyncio.to_thread(compute_checksum, algorithm, data)
+        old = self.need(package_id)
         given = {**_fields(old), "url": None, "fileName": file_name, "contentType": content_type, "checksumAlgorithm": algorithm}
-        actual = compute_checksum(algorithm, data)
         given |= {"checksum": checksum or actual, "dataSize": len(data)}
         package_rules.check_fields(given)
         if not file_name:

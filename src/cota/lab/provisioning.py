@@ -55,11 +55,11 @@ def _create(core: Core, profile: Row, fields: dict[str, Any]) -> Row | None:
     kind = fields.get("credentialsType") or "ACCESS_TOKEN"
     if kind == "MQTT_BASIC":
         basic = {"clientId": fields.get("clientId"), "userName": fields.get("username"), "password": fields.get("password")}
-        core.devices.create_credentials(device_id, kind, None, encode(basic))
+        core.credentials.create(device_id, kind, None, encode(basic))
     elif kind == "X509_CERTIFICATE":
-        core.devices.create_credentials(device_id, kind, fields.get("hash"), fields.get("hash"))
+        core.credentials.create(device_id, kind, fields.get("hash"), fields.get("hash"))
     else:
-        core.devices.create_credentials(device_id, kind, fields.get("token"))
+        core.credentials.create(device_id, kind, fields.get("token"))
     core.activity.created(device_id)
     core.ota.device_saved(device_id, Assignment(None, None))
     return _provisioned(core, device_id)
@@ -76,7 +76,7 @@ def _pre_provisioned(core: Core, profile: Row, fields: dict[str, Any]) -> Row | 
 
 def _provisioned(core: Core, device_id: str) -> Row:
     core.attributes.save(device_id, SERVER, [("provisionState", encode("provisioned"))], now_ms())
-    return core.devices.credentials(device_id)
+    return core.credentials.of(device_id)
 
 
 _STRATEGIES = {"ALLOW_CREATE_NEW_DEVICES": _create, "CHECK_PRE_PROVISIONED_DEVICES": _pre_provisioned}

@@ -10,7 +10,7 @@ from cota.lab.errors import ApiError, invalid, not_found
 from cota.lab.ids import check_uuid, ref_id
 from cota.lab.paging import page, page_link
 from cota.lab.store import Row
-from cota.lab.web import Router, done, json_answer, read_body, read_object
+from cota.lab.web import MAX_STRANGER_BYTES, Router, done, json_answer, read_body, read_object
 
 
 def _address(request: Request) -> str:
@@ -29,12 +29,12 @@ class LoginApi(Router):
 
     async def login(self, request: Request) -> Response:
         """Trade user name and password for a pair of tokens."""
-        given = await read_object(request)
+        given = await read_object(request, MAX_STRANGER_BYTES)
         return json_answer(await self.core.auth.login(given.get("username"), given.get("password"), _address(request)))
 
     async def refresh(self, request: Request) -> Response:
         """Trade a refresh token for a new pair."""
-        given = await read_object(request)
+        given = await read_object(request, MAX_STRANGER_BYTES)
         return json_answer(self.core.auth.refresh(given.get("refreshToken")))
 
 

@@ -126,10 +126,10 @@ class DevicesApi(Router):
             self.core.ota.check_assignable(row, row["profile_id"])
             if old_id is None:
                 kind = credentials.get("credentialsType") or "ACCESS_TOKEN"
-                devices.create_credentials(device_id, kind, credentials.get("credentialsId"), credentials.get("credentialsValue"))
+                self.core.credentials.create(device_id, kind, credentials.get("credentialsId"), credentials.get("credentialsValue"))
                 self.core.activity.created(device_id)
             elif also_update:
-                devices.update_credentials({**credentials, "deviceId": device_id, "id": None})
+                self.core.credentials.update({**credentials, "deviceId": device_id, "id": None})
             self.core.ota.device_saved(device_id, before)
         if old_id is not None and also_update:
             self.core.hub.close_device(device_id, "Device credentials were updated!")
@@ -137,13 +137,13 @@ class DevicesApi(Router):
 
     async def credentials(self, request: Request) -> Response:
         """Answer a device's credentials."""
-        return json_answer(self.core.devices.show_credentials(self.core.devices.credentials(self._row(request)["id"])))
+        return json_answer(self.core.credentials.show(self.core.credentials.of(self._row(request)["id"])))
 
     async def save_credentials(self, request: Request) -> Response:
         """Replace a device's credentials; its open polls end."""
-        row = self.core.devices.update_credentials(await read_object(request))
+        row = self.core.credentials.update(await read_object(request))
         self.core.hub.close_device(row["device_id"], "Device credentials were updated!")
-        return json_answer(self.core.devices.show_credentials(row))
+        return json_answer(self.core.credentials.show(row))
 
     async def delete(self, request: Request) -> Response:
         """Delete a device; its open polls end."""

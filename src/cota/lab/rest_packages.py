@@ -59,7 +59,7 @@ class PackagesApi(Router):
             raise ApiError(500, GENERAL, "Required part 'file' is not present.")
         data = await file.read()
         given_checksum = checksum if isinstance(checksum, str) else None
-        saved = self.core.packages.save_data(
+        saved = await self.core.packages.save_data(
             package_id, data, file_name=file.filename, content_type=file.content_type, algorithm=algorithm, checksum=given_checksum
         )
         return json_answer(saved)

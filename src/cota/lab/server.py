@@ -8,7 +8,7 @@ import contextlib
 import errno
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,10 +79,6 @@ class Lab:
             store = Store(config.db)
             undo.callback(store.close)
             self.core = Core(store, Timing(**{**vars(config.timing), "ota_pace": config.ota_pace}))
-            made = self.core.accounts.ensure_administrator(config.password)
-            store.commit()
-            self.username = DEFAULT_USERNAME
-            self.password, self.password_is_new = made or config.password, made is not None
             self.port: int = self._socket.getsockname()[1]
             host = f"[{config.host}]" if ":" in config.host else config.host
             self.url = f"{'https' if config.certfile else 'http'}://{host}:{self.port}"
@@ -92,6 +88,11 @@ class Lab:
                 self._server.config.load()  # reads the certificate
             except (OSError, ValueError) as error:
                 raise CotaError(f"cannot use the certificate {config.certfile}: {error}", "Give a PEM chain and its key.") from error
+            # Last: a password that is made now must not be lost to a failure above, because it is shown only once.
+            made = self.core.accounts.ensure_administrator(config.password)
+            store.commit()
+            self.username = DEFAULT_USERNAME
+            self.password, self.password_is_new = made or config.password, made is not None
             undo.pop_all()
 
     def counters(self) -> dict[str, dict[str, int]]:
@@ -103,8 +104,13 @@ class Lab:
         """Whether it answers."""
         return self._server.started
 
-    def serve(self) -> None:
-        """Serve until stopped; in the main thread Ctrl-C and SIGTERM stop it."""
+    def serve(self, ready: Callable[[], None] | None = None) -> None:
+        """Serve until stopped; in the main thread Ctrl-C and SIGTERM stop it.
+
+        Args:
+            ready: Called once it answers, and can be stopped.
+        """
+        self._server.ready = ready
         try:
             self._server.run(sockets=[self._socket])
         finally:
@@ -120,6 +126,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, core: Core) -> None:
         super().__init__(config)
         self._core = core
+        self.ready: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.ready is not None and self.started:
+            self.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Without this every open long poll would hold the end back for its whole time.

@@ -16,6 +16,8 @@ from cota.errors import CotaError
 from cota.lab.schema import MIGRATIONS
 
 Row = sqlite3.Row
+# SQLite takes a bounded number of values in a statement; whoever names more keys gets all of them read and sorted out.
+MAX_QUERY_KEYS = 500
 
 # How long to wait for another process to let go of the file; a second lab never does, so it is short.
 _LOCK_SECONDS = 1.0
@@ -171,3 +173,8 @@ def _hint(error: Exception) -> str:
     if "not a database" in text:
         return "It is some other file: choose another one with --db."
     return "Choose another file with --db, or use --memory."
+
+
+def rows_of(rows: list[Row], keys: set[str]) -> list[Row]:
+    """Return the rows with one of these keys."""
+    return [row for row in rows if row["key"] in keys]

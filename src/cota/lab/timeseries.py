@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from cota.lab.store import Row, Store
+from cota.lab.store import MAX_QUERY_KEYS, Row, Store, rows_of
 from cota.lab.values import Sample
 
 _HISTORY = (
@@ -30,8 +30,9 @@ class Timeseries:
 
     def latest(self, entity_id: str, keys: Sequence[str] | None = None) -> list[Row]:
         """Return rows (key, ts, value) of the latest values."""
-        if keys is None:
-            return self._store.all("SELECT key, ts, value FROM latest WHERE entity_id = ? ORDER BY key", entity_id)
+        if keys is None or len(keys) > MAX_QUERY_KEYS:
+            rows = self._store.all("SELECT key, ts, value FROM latest WHERE entity_id = ? ORDER BY key", entity_id)
+            return rows if keys is None else rows_of(rows, set(keys))
         marks = ",".join("?" * len(keys))
         return self._store.all(f"SELECT key, ts, value FROM latest WHERE entity_id = ? AND key IN ({marks})", entity_id, *keys)  # noqa: S608
 

@@ -23,6 +23,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 # ThingsBoard's HTTP_MAX_PAYLOAD_SIZE_LIMIT_CONFIGURATION for /api/**, and its limit for a device's RPC.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_RPC_BYTES = 65536
+# Whoever has not logged in has no reason to send more: a login, a provisioning request.
+MAX_STRANGER_BYTES = 65536
 
 
 class GoneError(Exception):
@@ -62,13 +64,13 @@ async def read_json(request: Request, limit: int = MAX_BODY_BYTES) -> Any:
         raise ApiError(400, BAD_REQUEST, str(error)) from error
 
 
-async def read_object(request: Request) -> dict[str, Any]:
+async def read_object(request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """Return the body as a JSON object.
 
     Raises:
         ApiError: It is none.
     """
-    given = await read_json(request)
+    given = await read_json(request, limit)
     if not isinstance(given, dict):
         raise ApiError(400, BAD_REQUEST, "Request body should be a JSON object")
     return given

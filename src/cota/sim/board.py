@@ -6,9 +6,6 @@ is a plain image file that every sector reaches at once, so killing the process 
 
 import asyncio
 import contextlib
-import hashlib
-import json
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -20,17 +17,16 @@ from cota.errors import CotaError
 from cota.sim import lifecycle
 from cota.sim.console import Console, LineListener
 from cota.sim.device_tree import drive_files, with_settings
+from cota.sim.hardware import Hardware
 from cota.sim.profiles import Profile
 from cota.sim.vm import Vm, find_vm
-from cota.sim.volume import open_volume, start_script
+from cota.sim.volume import open_volume
 
 # The one network of the simulated world, unless the settings name another.
 WIFI_SSID = "cota-sim"
 WIFI_PASSWORD = "simulated-network"  # noqa: S105  (a network that exists only in the simulator)
 # Heap of the 64-bit VM that the shims and the configuration take before the program starts; measured, held by a test.
 _SHIM_HEAP_BYTES = 88_000
-# How often the rack looks whether a watchdog was fed.
-_WATCHDOG_POLL_SECONDS = 0.2
 _READ_BYTES = 4096
 
 
@@ -65,6 +61,8 @@ class Board:
         starting: Held while a process starts; a rack passes a semaphore here.
 
     Attributes:
+        sectors_written: 512-byte sectors written to the drive since this object was made, save in runs that a power cut ended.
+        page0_writes: Writes among them that touched page 0, which holds the FAT.
         program: A file of the drive that runs in place of the one that CircuitPython would choose, as if boot.py had named it; None: none.
     """
 
@@ -89,9 +87,12 @@ class Board:
         self.program: str | None = None
         self.phase = "off"
         self.runs = 0
+        self.sectors_written = 0
+        self.page0_writes = 0
         self.volume = open_volume(self.folder, profile, self.vm)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.console = Console(self.folder / "console.log", listener)
+        self._hardware = Hardware(self.folder, name, profile)
         self._starting = starting or contextlib.nullcontext()
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -109,8 +110,8 @@ class Board:
         Raises:
             CotaError: the files do not fit, or the folder is a board of another kind.
         """
-        self._check_profile()
-        self._hardware()
+        self._hardware.claim()
+        self._hardware.make()
         if self.volume.exists():
             return False
         files = drive_files(device_tree)
@@ -132,6 +133,11 @@ class Board:
         return self.volume.read(path)
 
     # Power.
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the VM; None while no program runs."""
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Switch the power on, in the running event loop.
@@ -162,12 +168,12 @@ class Board:
 
     def set_network(self, up: bool) -> None:
         """Take the Wi-Fi network away from the board, or give it back."""
-        (self.folder / "radio").write_bytes(b"1" if up else b"0")
+        self._hardware.set_network(up)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Live from power-on until `stop` is set; then the power is cut."""
         self._pressed = asyncio.Event()
-        self._hardware()
+        self._hardware.make()
         if not self.volume.exists():
             raise CotaError(f"Board {self.name} has no drive in {self.folder}.", "Call prepare() first.")
         ended = asyncio.create_task(stop.wait())
@@ -201,7 +207,7 @@ class Board:
         if now.phase == "code" and self.program and now.ram["next_code"] is None:
             now = lifecycle.Next("code", lifecycle.name_code(now.ram, self.program))
         named, ram = lifecycle.start_code(now.ram) if now.phase == "code" else (None, now.ram)
-        script = self._write_run(now.phase, named, ram)
+        script = self._hardware.write_run(now.phase, self._surroundings(named, ram))
         self.runs += 1
         heap = self.profile.heap + self.profile.nvm_bytes + _SHIM_HEAP_BYTES
         async with self._starting:
@@ -216,7 +222,7 @@ class Board:
                 start_new_session=True,
             )
         finished = asyncio.create_task(self._drain(process))
-        bite = asyncio.create_task(self._watch_the_watchdog())
+        bite = asyncio.create_task(self._hardware.watchdog_bites())
         pressed = asyncio.create_task(self._pressed.wait())
         try:
             await asyncio.wait((finished, bite, pressed, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -228,16 +234,31 @@ class Board:
             pressed.cancel()
             self._process = None
             self.console.end_line()
-            self._keep_network_counts()
+            self._hardware.keep_network_counts()
         if ended.done():
             return lifecycle.Next("wait", ram)
         if self._pressed.is_set():
             return self._reset_pressed()
         return self._after(now.phase, named, bitten=bite.done() and not bite.cancelled())
 
+    def _surroundings(self, named: dict[str, Any] | None, ram: lifecycle.Ram) -> dict[str, Any]:
+        options = self.options
+        return {
+            "image": str(self.volume.path),
+            "drive": str(self.volume.path),
+            "usb": options.usb,
+            "wifi_ssid": self.settings["WIFI_SSID"],
+            "wifi_password": self.settings["WIFI_PASSWORD"],
+            "ca_bundle": str(options.ca_bundle.resolve()) if options.ca_bundle else None,
+            "hosts": dict(options.hosts),
+            "sha256": options.sha256,
+            "next_code": named,
+            "ram": ram,
+        }
+
     def _after(self, phase: str, named: dict[str, Any] | None, bitten: bool) -> lifecycle.Next:
         msc = self.profile.msc
-        report = self._report()
+        report = self._hardware.report()
         if report is None:
             if bitten:
                 self.console.say("[watchdog: reset]")
@@ -245,6 +266,8 @@ class Board:
             self.console.say("[the VM died: a hard fault; safe mode]")
             return lifecycle.after_crash(msc)
         outcome, ram = report["outcome"], report["ram"]
+        self.sectors_written += report["written"][0]
+        self.page0_writes += report["written"][1]
         if outcome == "reset":
             return lifecycle.after_reset(report["run_mode"], msc)
         if phase == "safemode":
@@ -264,107 +287,15 @@ class Board:
             self.console.feed(data)
         await process.wait()
 
-    async def _watch_the_watchdog(self) -> None:
-        """Return when a watchdog that the program armed has not been fed in time."""
-        record = str(self.folder / "wdt")
-        loop = asyncio.get_running_loop()
-        last, since = b"", loop.time()
-        while True:
-            await asyncio.sleep(_WATCHDOG_POLL_SECONDS)
-            try:
-                if os.stat(record).st_size == 0:
-                    continue  # not armed, which is the usual case and must cost next to nothing
-                with open(record, "rb") as f:
-                    seen = f.read()
-            except FileNotFoundError:
-                continue
-            if seen != last:
-                last, since = seen, loop.time()
-            milliseconds = int(seen[:10]) if len(seen) > 20 else 0
-            if milliseconds and (loop.time() - since) * 1000 > milliseconds:
-                return
-
     def _kill(self) -> None:
         process = self._process
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
 
-    # The board's hardware as files.
-
-    def _check_profile(self) -> None:
-        record = self.folder / "board.json"
-        if record.exists():
-            kind = json.loads(record.read_text(encoding="utf-8"))["profile"]
-            if kind != self.profile.name:
-                raise CotaError(
-                    f"{self.folder} holds a {kind}, not a {self.profile.name}.",
-                    "Use another folder (--dir), or the board that is there (--board).",
-                )
-        else:
-            record.write_text(json.dumps({"name": self.name, "profile": self.profile.name}) + "\n", encoding="utf-8")
-
-    def _hardware(self) -> None:
-        nvm = self.folder / "nvm.bin"
-        if not nvm.exists():
-            nvm.write_bytes(b"\xff" * self.profile.nvm_bytes)
-        self.set_network(up=True)
-
-    def _write_run(self, phase: str, named: dict[str, Any] | None, ram: lifecycle.Ram) -> Path:
-        identity = hashlib.sha256(self.name.encode()).hexdigest()
-        for left_over in ("out.json", "wdt"):
-            (self.folder / left_over).unlink(missing_ok=True)
-        config = {
-            "phase": phase,
-            "folder": str(self.folder),
-            "image": str(self.volume.path),
-            "drive": str(self.volume.path),
-            "profile": self.profile.for_board(),
-            "uid": identity[:16],
-            # 28:cd:c1 is Raspberry Pi's; nothing leaves this machine under it.
-            "mac": "28cdc1" + identity[16:22],
-            "usb": self.options.usb,
-            "wifi_ssid": self.settings["WIFI_SSID"],
-            "wifi_password": self.settings["WIFI_PASSWORD"],
-            "ca_bundle": str(self.options.ca_bundle.resolve()) if self.options.ca_bundle else None,
-            "hosts": dict(self.options.hosts),
-            "sha256": self.options.sha256,
-            "next_code": named,
-            "ram": ram,
-        }
-        (self.folder / "run.json").write_text(json.dumps(config), encoding="utf-8")
-        script = self.folder / "start.py"
-        script.write_text(start_script("runner", str(self.folder / "run.json")), encoding="utf-8")
-        return script
-
-    def _report(self) -> dict[str, Any] | None:
-        try:
-            report: dict[str, Any] = json.loads((self.folder / "out.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None  # the run was cut off before it could report
-        return report
-
-    def _keep_network_counts(self) -> None:
-        """Append the run's counts to network.jsonl: host:port -> [connections, bytes in, bytes out]."""
-        try:
-            counts = json.loads((self.folder / "net.json").read_text(encoding="utf-8").partition("\n")[0])
-        except (OSError, ValueError):
-            return  # the run opened no connection
-        if counts:
-            with (self.folder / "network.jsonl").open("a", encoding="utf-8") as f:
-                f.write(json.dumps(counts) + "\n")
-
     def network(self) -> dict[str, list[int]]:
-        """Sum the network counts of all runs: host:port -> [connections, bytes in, bytes out]."""
-        total: dict[str, list[int]] = {}
-        log = self.folder / "network.jsonl"
-        if log.exists():
-            for line in log.read_text(encoding="utf-8").splitlines():
-                for host, counts in json.loads(line).items():
-                    sums = total.setdefault(host, [0, 0, 0])
-                    for at, count in enumerate(counts):
-                        sums[at] += count
-        return total
+        """Sum the network counts of all runs that have ended: host:port -> [connections, bytes in, bytes out]."""
+        return self._hardware.network()
 
 
 def warn_if_not_real(vm: Vm) -> None:

@@ -1,13 +1,13 @@
 """Makes the MicroPython VM look, to the runner, like a CircuitPython VM on this machine.
 
-It has storage, socketpool, ssl and hashlib of its own and lacks what the MicroPython wheel has in their place. It stands for the binary that
-COTA_CIRCUITPYTHON names, so that the runner's branch for it runs somewhere; it proves nothing about CircuitPython itself.
+It has storage, socketpool, ssl and hashlib of its own and lacks what the MicroPython wheel has in their place. It stands for the binary
+that COTA_CIRCUITPYTHON names, so that the runner's branch for it runs somewhere; it proves nothing about CircuitPython itself.
 """
-
-import sys
 
 import hashlib
 import io
+import sys
+
 import vfs
 
 
@@ -17,14 +17,14 @@ class _Module:
 
 def _module(name, **names):
     module = _Module()
-    for key in names:
-        setattr(module, key, names[key])
+    for key, value in names.items():
+        setattr(module, key, value)
     sys.modules[name] = module
 
 
-def _format_exception(kind, value, tb):
+def _format_exception(error):
     out = io.StringIO()
-    sys.print_exception(value, out)
+    sys.print_exception(error, out)
     return [out.getvalue()]
 
 

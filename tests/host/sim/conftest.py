@@ -67,16 +67,16 @@ MakeBench = Callable[..., Bench]
 @pytest.fixture(params=["micropython", "cpython"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeBench]:
     """Make boards, in the MicroPython VM and on CPython."""
-    yield _maker(tmp_path, str(request.param))
+    yield maker(tmp_path, str(request.param))
 
 
 @pytest.fixture
 def vm_bench(tmp_path: Path) -> Iterator[MakeBench]:
     """Make boards in the MicroPython VM, for what only a real FAT drive or a limited heap shows."""
-    yield _maker(tmp_path, "micropython")
+    yield maker(tmp_path, "micropython")
 
 
-def _maker(folder: Path, kind: str) -> MakeBench:
+def maker(folder: Path, kind: str) -> MakeBench:
     if kind == "micropython":
         pytest.importorskip("micropython_unix", reason="the MicroPython VM is not installed")
     vm = find_vm(kind)

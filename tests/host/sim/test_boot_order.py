@@ -174,3 +174,11 @@ except RuntimeError as e: print('no stop', e)
 """
     text = bench({"main.py": main}).run_until()
     assert "limit" in text and "no raise" in text and "no stop" in text
+
+
+def test_a_program_that_the_rack_chooses_runs_in_place_of_the_usual_one_after_each_reload(bench: MakeBench) -> None:
+    chosen = COUNT + "import supervisor\nprint('chosen', n)\nif n < 2: supervisor.reload()\n"
+    make = bench({"chosen.py": chosen, "code.py": "print('usual')"})
+    make.board.program = "chosen.py"
+    text = make.run_until()
+    assert "chosen 1" in text and "chosen 2" in text and "usual" not in text

@@ -177,3 +177,17 @@ def test_a_board_of_another_server_is_not_taken_over(tmp_path: Path) -> None:
 def test_the_profiles_are_listed_on_request() -> None:
     result = CliRunner().invoke(command, ["--server", "http://x", "--board", "help"])
     assert result.exit_code == 0 and "pico-w" in result.stdout and "508 KiB drive" in result.stdout
+
+
+def test_boards_on_cpython_are_announced_loudly(lab: Lab, tmp_path: Path) -> None:
+    process = _sim(lab.url, tmp_path, "--token", "x", "--vm", "cpython")
+    assert process.stderr is not None and process.stdout is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if "main.py output:" in line:
+            process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_SECONDS) == 0
+    process.stdout.close()
+    process.stderr.close()
+    assert said.startswith("cota: NO MICROPYTHON VM: the boards run on CPython.") and "pip install 'circuitpython-cota[sim]'" in said

@@ -98,9 +98,8 @@ print(supervisor.runtime.safe_mode_reason)
     async def fault() -> None:
         make.board.start()
         await make.until("up")
-        process = make.board._process
-        assert process is not None
-        os.kill(process.pid, signal.SIGSEGV)
+        assert make.board.pid is not None
+        os.kill(make.board.pid, signal.SIGSEGV)
         await make.until("HARD_FAULT")
         await make.board.stop()
 

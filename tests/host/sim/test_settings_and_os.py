@@ -72,10 +72,10 @@ def test_getenv_reads_settings_toml_by_circuitpythons_rules(reader: str, key: st
 
 @pytest.fixture(scope="module", params=["micropython", "cpython"])
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    from .conftest import _maker
+    from .conftest import maker
 
     keys = [parameter[0] for parameter in READ]
-    bench = _maker(tmp_path_factory.mktemp("reader"), str(request.param))({"main.py": ASK + f"for key in {keys!r}: ask(key)\n"})
+    bench = maker(tmp_path_factory.mktemp("reader"), str(request.param))({"main.py": ASK + f"for key in {keys!r}: ask(key)\n"})
     bench.board.volume.write({"settings.toml": SETTINGS.encode()})
     return "\n" + bench.run_until() + "\n"
 

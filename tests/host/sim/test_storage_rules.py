@@ -193,3 +193,20 @@ def test_starting_a_board_that_is_on_is_an_error(bench: MakeBench) -> None:
         await make.board.stop()
 
     asyncio.run(twice())
+
+
+def test_written_sectors_are_counted_over_reload_and_reset(vm_bench: MakeBench) -> None:
+    boot = "import storage\nstorage.remount('/')\n"
+    main = """
+import supervisor, microcontroller as m
+with open("/lib/data.bin", "r+b") as f: f.write(bytes(1024))
+m.nvm[0] = (m.nvm[0] + 1) % 256
+if m.nvm[0] == 0: supervisor.reload()
+if m.nvm[0] == 1: m.reset()
+"""
+    make = vm_bench({"boot.py": boot, "main.py": main, "lib/data.bin": bytes(1024)})
+    make.run_until()
+    first, page0 = make.board.sectors_written, make.board.page0_writes
+    assert first > 3 * 2 and page0 < first
+    make.run_until(times=2)
+    assert make.board.sectors_written > first

@@ -237,7 +237,6 @@ def main(path):
     if simboard.VM == "cpython":
         import cpython_host
 
-        disk = None
         cpython_host.prepare(config["drive"])
         _install()
         cpython_host.take_over(modules)
@@ -245,6 +244,7 @@ def main(path):
         from disk import ImageDisk
 
         disk = ImageDisk(config["image"])
+        simboard.files["disk"] = disk
         _vm_parts()
         _install()
         _mount(disk)
@@ -260,8 +260,5 @@ def main(path):
         outcome, text = _code()
     if text and outcome != "exit":
         print(text.rstrip("\n"))
-    if disk is not None:
-        simboard.ram["sectors_written"] = simboard.ram.get("sectors_written", 0) + disk.written
-        simboard.ram["page0_writes"] = simboard.ram.get("page0_writes", 0) + disk.written_page0
     simboard.report(outcome, text)
     sys.exit(_STATUS[outcome])

@@ -101,8 +101,10 @@ def report(outcome, text=None):
     gc.collect()
     for hook in at_end:
         hook()
+    disk = files.get("disk")
+    written = [0, 0] if disk is None else [disk.written, disk.written_page0]
     f = files["out"]
-    json.dump({"outcome": outcome, "traceback": text, "run_mode": _state["run_mode"], "ram": ram}, f)
+    json.dump({"written": written, "outcome": outcome, "traceback": text, "run_mode": _state["run_mode"], "ram": ram}, f)
     f.close()
 
 
@@ -146,4 +148,4 @@ def format_exception(error):
         return clean_traceback(out.getvalue())
     import traceback
 
-    return clean_traceback("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    return clean_traceback("".join(traceback.format_exception(error)))
