@@ -13,6 +13,8 @@ from .thingsboard import ThingsBoard
 from .update import Update
 
 _REDO_AGAIN = 60  # seconds before an unfinished apply is tried again
+# Failures that say nothing against the release, so that no number of them gives it up; a NetworkError is one too.
+_PATIENT = ("read_only", "git_limit", "git_status", "tb_status", "tb_token")
 
 
 def get_thingsboard_settings():
@@ -63,7 +65,7 @@ class OverTheAirUpdate:
         self._release = None  # what ThingsBoard assigns, as `_assigned` made it
         self._update = None
         self._retry = ""  # cota_retry as last seen
-        self._tries = 0
+        self._tries = self._spent = 0  # failures of this release, and those of them that count against it
         self._next_poll = self._next_try = 0
         self.phase = "idle"
         self.done = self.total = 0
@@ -76,6 +78,8 @@ class OverTheAirUpdate:
             OverTheAirUpdateError: the server's answer is of no use.
         """
         now = self._board.seconds()
+        if self._update is not None and now >= self._next_try:
+            return True  # an update is under way: its connection is not disturbed
         if now >= self._next_poll:
             poll = self._settings.poll
             self._next_poll = now + max(1, int(poll * (0.9 + 0.2 * self._board.chance())))
@@ -183,12 +187,9 @@ class OverTheAirUpdate:
 
     def _forget(self):
         """Drop the update under way: it is for another release, or for none."""
-        if self._update is not None:
-            self._update.close()
-            self._update = None
+        self._close_update()
         self._release = None
-        self._tries = 0
-        self.phase = "idle"
+        self._tries = self._spent = 0
 
     def _redo_again(self):
         """boot.py could not finish the release (or is the original's, which does not try)."""
@@ -196,7 +197,9 @@ class OverTheAirUpdate:
             self._store.redo()
         except Exception as exc:
             self._next_poll = self._board.seconds() + _REDO_AGAIN
-            raise error("apply", repr(exc)[:100])
+            failed = error("apply", repr(exc)[:100])
+            self._later(failed, _REDO_AGAIN)
+            raise failed
         self._board.reload()
 
     def _confirm(self):
@@ -211,8 +214,8 @@ class OverTheAirUpdate:
         self._board.hold_reload()
         if not self._release["url"]:
             raise error("no_url", self._release["title"])
-        rules = Rules(self._settings.keep + self.keep_files + [name.rstrip("/") + "/" for name in self.keep_folders],
-                      self._settings.update_settings)  # fmt: skip
+        keep = self._settings.keep + list(self.keep_files) + [name.rstrip("/") + "/" for name in self.keep_folders]
+        rules = Rules(keep, self._settings.update_settings)
         self._update = Update(self._store, self._net, rules, self._settings.git_hosts, self._release)
         self._reporter.state("DOWNLOADING")
         self.phase = self._update.phase
@@ -238,11 +241,12 @@ class OverTheAirUpdate:
         if not exc.later or exc.code == "memory":
             self._close_update()
         self._tries += 1
-        if exc.later and self._tries < retry.MAX_TRIES:
+        if not isinstance(exc, NetworkError) and exc.code not in _PATIENT:
+            self._spent += 1
+        if exc.later and self._spent < retry.MAX_TRIES:
             seconds = retry.wait(self._tries, self._board.chance(), exc.wait)
             self._next_try = self._board.seconds() + seconds
-            text = "later: " + exc.code + " " + sentence(exc) + ", next try in " + str(seconds) + " s"
-            self._reporter.failed({"fw_error": text}, text)
+            self._later(exc, seconds)
             return
         self._journal["x"] = self._release["key"]
         self._journal["e"] = self._retry
@@ -251,9 +255,13 @@ class OverTheAirUpdate:
         self._close_update()
         try:
             self._store.write_journal(self._journal)
-        except OverTheAirUpdateError:
+        except OSError:
             pass  # a drive that cannot be written: the release is tried again after the next start
         self._reporter.failed({"fw_state": "FAILED", "fw_error": text}, text)
+
+    def _later(self, exc, seconds):
+        text = "later: " + exc.code + " " + sentence(exc) + ", next try in " + str(seconds) + " s"
+        self._reporter.failed({"fw_error": text}, text)
 
     def _close_update(self):
         if self._update is not None:
