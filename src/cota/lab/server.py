@@ -38,7 +38,8 @@ class LabConfig:
         db: The SQLite file; None keeps everything in memory.
         host: The address to listen on; the default is reachable from this machine only.
         port: The TCP port; 0 takes a free one.
-        repositories: "owner/name" -> path of a Git repository, bare or not. Looked at for each request.
+        repositories: "owner/name" -> path of a Git repository, bare or not. Looked at for each request;
+            an empty one starts no Git host at all.
         password: The administrator's; None makes one for a new database and keeps the one of an old.
         ota_pace: Seconds between two devices of the OTA queue.
         rate_limit: API calls an hour that the Git host allows an address; None counts without refusing.

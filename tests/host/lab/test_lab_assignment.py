@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import PASSWORD, Operator, unique, until
+from lab_operator import PASSWORD, Operator, unique, until
 
 from cota.lab.server import Lab, LabConfig, running_lab
 
@@ -22,7 +22,9 @@ def _assign(operator: Operator, device: dict[str, Any], package: dict[str, Any] 
 
 
 def _shared(operator: Operator, device: dict[str, Any], prefix: str = "fw") -> dict[str, Any]:
-    found = until(lambda: operator.attributes(device, "SHARED_SCOPE").get(f"{prefix}_title") and operator.attributes(device, "SHARED_SCOPE"))
+    found = until(
+        lambda: operator.attributes(device, "SHARED_SCOPE").get(f"{prefix}_title") and operator.attributes(device, "SHARED_SCOPE")
+    )
     assert isinstance(found, dict)
     return found
 
@@ -142,7 +144,10 @@ def test_the_same_package_again_does_nothing(operator: Operator) -> None:
     assert operator.get(f"/api/plugins/telemetry/DEVICE/{device['id']['id']}/values/timeseries") == before
 
 
-@pytest.mark.parametrize(("field", "word", "kind", "other"), [("firmwareId", "firmware", "FIRMWARE", "SOFTWARE"), ("softwareId", "software", "SOFTWARE", "FIRMWARE")])
+@pytest.mark.parametrize(
+    ("field", "word", "kind", "other"),
+    [("firmwareId", "firmware", "FIRMWARE", "SOFTWARE"), ("softwareId", "software", "SOFTWARE", "FIRMWARE")],
+)
 def test_a_package_that_does_not_fit_cannot_be_assigned(operator: Operator, field: str, word: str, kind: str, other: str) -> None:
     profile, stranger = operator.profile(), operator.profile()
     nothing = {"entityType": "OTA_PACKAGE", "id": "00000000-0000-0000-0000-000000000000"}
@@ -170,7 +175,11 @@ def test_a_stale_save_is_refused_and_one_without_a_version_is_forced(operator: O
         saved = operator.post(path, entity)
         assert saved["version"] == entity["version"] + 1
         stale = operator.http.post(path, json=entity)
-        assert (stale.status_code, stale.json()["errorCode"], stale.json()["message"]) == (409, 35, f"{name} was already changed by someone else")
+        assert (stale.status_code, stale.json()["errorCode"], stale.json()["message"]) == (
+            409,
+            35,
+            f"{name} was already changed by someone else",
+        )
         forced = operator.post(path, {key: value for key, value in entity.items() if key != "version"})
         assert operator.post(path, forced | {"version": None})["version"] == forced["version"] + 1
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import PASSWORD, Operator, unique
+from lab_operator import PASSWORD, Operator, unique
 
 from cota.lab import tokens
 from cota.lab.app import build
@@ -86,7 +86,9 @@ def test_a_token_that_was_not_signed_here_is_refused(lab: Lab, operator: Operato
     ]
     for text in bad:
         _refused(httpx2.get(operator.url + _USER, headers={"X-Authorization": f"Bearer {text}".encode()}))
-    assert httpx2.get(operator.url + _USER, headers={"X-Authorization": f"Bearer {_forged(token, key, {'alg': 'HS512'})}"}).status_code == 200
+    assert (
+        httpx2.get(operator.url + _USER, headers={"X-Authorization": f"Bearer {_forged(token, key, {'alg': 'HS512'})}"}).status_code == 200
+    )
     expired = _forged(token, key, {"alg": "HS512"}, exp=int(time.time()) - 1)
     _refused(httpx2.get(operator.url + _USER, headers={"X-Authorization": f"Bearer {expired}"}), "Token has expired", 11)
 
@@ -105,6 +107,7 @@ def test_a_wrong_password_and_a_wrong_name_look_the_same(own: Operator) -> None:
         assert httpx2.post(f"{own.url}/api/auth/login", json=given).status_code == 401
     assert httpx2.post(f"{own.url}/api/auth/login", content=b"{").status_code == 400
     assert httpx2.post(f"{own.url}/api/auth/login").status_code == 400
+    assert httpx2.post(f"{own.url}/api/auth/login", content=b" " * 65_537).status_code == 413
 
 
 def test_who_guesses_passwords_has_to_wait(own: Operator) -> None:
@@ -153,7 +156,9 @@ def test_a_new_password_voids_every_older_token(own: Operator) -> None:
 
 def _key(operator: Operator, **more: Any) -> dict[str, Any]:
     user = operator.get(_USER)
-    made: dict[str, Any] = operator.post("/api/apiKey", {"userId": user["id"], "description": "ci", "enabled": True, "expirationTime": 0} | more)
+    made: dict[str, Any] = operator.post(
+        "/api/apiKey", {"userId": user["id"], "description": "ci", "enabled": True, "expirationTime": 0} | more
+    )
     return made
 
 
@@ -210,7 +215,12 @@ def test_every_rest_route_asks_who_is_there_and_a_token_of_a_device_is_nobody(la
             for part in path.split("/"):
                 path = path.replace(part, "11111111-1111-1111-1111-111111111111") if part.startswith("{") else path
             for method in getattr(route, "methods", set()) - {"HEAD"}:
-                for headers in ({}, {"X-Authorization": f"Bearer {token}"}, {"X-Authorization": f"ApiKey {token}"}, {"X-Authorization": token}):
+                for headers in (
+                    {},
+                    {"X-Authorization": f"Bearer {token}"},
+                    {"X-Authorization": f"ApiKey {token}"},
+                    {"X-Authorization": token},
+                ):
                     answer = client.request(method, path, headers=headers)
                     assert (answer.status_code, answer.json()["errorCode"]) == (401, 10), f"{method} {path}"
                     asked += 1
@@ -223,7 +233,9 @@ def test_a_token_of_another_device_opens_nothing_of_this_one(operator: Operator,
     (device, token), (_, other) = operator.device(), operator.device()
     device_http.post(f"/api/v1/{other}/attributes", json={"secret": "x"})
     assert device_http.get(f"/api/v1/{token}/attributes").content == b"{}"
-    operator.post("/api/device/credentials", operator.get(f"/api/device/{device['id']['id']}/credentials") | {"credentialsId": unique("new")})
+    operator.post(
+        "/api/device/credentials", operator.get(f"/api/device/{device['id']['id']}/credentials") | {"credentialsId": unique("new")}
+    )
     assert device_http.get(f"/api/v1/{token}/attributes").status_code == 401
 
 

@@ -5,13 +5,15 @@ import socket
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from conftest import TIMING, Operator, receive, unique, until
+from lab_operator import PASSWORD, TIMING, Operator, receive, unique, until
 
-from cota.lab.server import Lab
+from cota.lab.core import Timing
+from cota.lab.server import Lab, LabConfig, running_lab
 
 
 def _error(answer: httpx2.Response, status: int, code: int) -> str:
@@ -151,7 +153,9 @@ def pool() -> Any:
         yield executor
 
 
-def _poll(lab: Lab, pool: ThreadPoolExecutor, token: str, path: str = "attributes/updates", timeout: int = 900) -> "Future[httpx2.Response]":
+def _poll(
+    lab: Lab, pool: ThreadPoolExecutor, token: str, path: str = "attributes/updates", timeout: int = 900
+) -> "Future[httpx2.Response]":
     before = lab.counters()["thingsboard"]["requests"]
     future = pool.submit(httpx2.get, f"{lab.url}/api/v1/{token}/{path}?timeout={timeout}", timeout=30)
     until(lambda: lab.counters()["thingsboard"]["requests"] > before)
@@ -246,7 +250,9 @@ def test_a_twoway_call_brings_the_devices_reply(lab: Lab, operator: Operator, de
         assert call.result().json() == {"value": 3}
 
 
-def test_a_call_that_nobody_fetches_or_answers_tells_which(operator: Operator, device_http: httpx2.Client, pool: ThreadPoolExecutor) -> None:
+def test_a_call_that_nobody_fetches_or_answers_tells_which(
+    operator: Operator, device_http: httpx2.Client, pool: ThreadPoolExecutor
+) -> None:
     device, token = operator.device()
     body = {"method": "read", "timeout": 300}
     for base, unanswered, unfetched in (("/api/rpc", 504, 504), ("/api/plugins/rpc", 408, 409)):
@@ -362,7 +368,14 @@ def test_nothing_to_download_is_404_without_a_body(operator: Operator, device_ht
 
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
-    [("0-9", 0, 9), ("65530-65545", 65530, 65545), ("153600-", 153600, 153603), ("-4", 153600, 153603), ("5-999999999", 5, 153603), ("-999999", 0, 153603)],
+    [
+        ("0-9", 0, 9),
+        ("65530-65545", 65530, 65545),
+        ("153600-", 153600, 153603),
+        ("-4", 153600, 153603),
+        ("5-999999999", 5, 153603),
+        ("-999999", 0, 153603),
+    ],
 )
 def test_a_range_of_the_whole_file_resumes_a_download(
     device_http: httpx2.Client, served: tuple[str, dict[str, Any]], asked: str, first: int, last: int
@@ -402,7 +415,12 @@ def test_a_new_device_makes_itself_known_once(operator: Operator, device_http: h
     name = unique("self-made")
     answer = device_http.post("/api/v1/provision", json=made["asked"] | {"deviceName": name})
     body = answer.json()
-    assert (answer.status_code, body["status"], body["credentialsType"], len(body["credentialsValue"])) == (200, "SUCCESS", "ACCESS_TOKEN", 20)
+    assert (answer.status_code, body["status"], body["credentialsType"], len(body["credentialsValue"])) == (
+        200,
+        "SUCCESS",
+        "ACCESS_TOKEN",
+        20,
+    )
     assert device_http.get(f"/api/v1/{body['credentialsValue']}/attributes").status_code == 200
     device = operator.get("/api/tenant/device", deviceName=name)
     assert device["deviceProfileId"] == made["profile"]["id"]
@@ -417,7 +435,9 @@ def test_a_new_device_without_a_name_or_with_its_own_token_is_welcome(operator: 
     token = unique("own")
     assert device_http.post("/api/v1/provision", json=asked | {"token": token}).json()["credentialsValue"] == token
     assert device_http.post("/api/v1/provision", json=asked | {"token": token}).json()["status"] == "FAILURE"
-    basic = device_http.post("/api/v1/provision", json=asked | {"credentialsType": "MQTT_BASIC", "username": unique("u"), "password": "p"}).json()
+    basic = device_http.post(
+        "/api/v1/provision", json=asked | {"credentialsType": "MQTT_BASIC", "username": unique("u"), "password": "p"}
+    ).json()
     assert basic["credentialsValue"]["password"] == "p"
 
 
@@ -466,6 +486,31 @@ def test_a_device_is_active_from_its_first_word_but_a_download_is_none(operator:
     device_http.post(f"/api/v1/{token}/telemetry", json={"a": 1})
     assert operator.attributes(device, "SERVER_SCOPE")["lastActivityTime"] > state["lastActivityTime"]
     assert operator.get(f"/api/device/info/{device['id']['id']}")["active"] is True
+
+
+def test_a_silent_device_becomes_inactive_and_active_again(tmp_path: Path) -> None:
+    """The time is short here, and the state survives a restart of the lab."""
+    config = LabConfig(db=tmp_path / "lab.db", password=PASSWORD, timing=Timing(inactivity_timeout=0.2))
+    with running_lab(config) as lab, httpx2.Client(base_url=lab.url) as board:
+        operator = Operator(lab.url, lab.username, PASSWORD)
+        device, token = operator.device()
+        board.get(f"/api/v1/{token}/attributes")
+        state = until(lambda: (now := operator.attributes(device, "SERVER_SCOPE"))["active"] is False and now)
+        assert state["inactivityAlarmTime"] >= state["lastActivityTime"] + 200
+        board.get(f"/api/v1/{token}/attributes")
+        assert operator.get(f"/api/plugins/telemetry/DEVICE/{device['id']['id']}/values/attributes?keys=active") != []
+        operator.http.close()
+    long = LabConfig(db=tmp_path / "lab.db", password=PASSWORD)
+    with running_lab(long) as lab, httpx2.Client(base_url=lab.url) as board:
+        board.get(f"/api/v1/{token}/attributes")
+    with running_lab(long) as lab:
+        operator = Operator(lab.url, lab.username, PASSWORD)
+        assert operator.attributes(device, "SERVER_SCOPE")["active"] is True
+        operator.http.close()
+    with running_lab(config) as lab:
+        operator = Operator(lab.url, lab.username, PASSWORD)
+        until(lambda: operator.attributes(device, "SERVER_SCOPE")["active"] is False)
+        operator.http.close()
 
 
 def test_many_posts_at_once_are_all_kept(lab: Lab, operator: Operator) -> None:

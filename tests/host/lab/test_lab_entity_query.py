@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Operator, unique
+from lab_operator import Operator, unique
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,14 @@ def test_entity_fields_of_a_device(operator: Operator, fleet: dict[str, Any]) ->
     found = _find(operator, fleet, entityFields=[{"type": "ENTITY_FIELD", "key": name} for name in names])
     device, shown = fleet["devices"]["one"], {key: cell["value"] for key, cell in found["data"][0]["latest"]["ENTITY_FIELD"].items()}
     expected = {"createdTime": str(device["createdTime"]), "entityType": "DEVICE", "name": device["name"], "type": device["type"]}
-    expected |= {"label": "shelf one", "additionalInfo": "", "ownerName": "Tenant", "ownerType": "TENANT", "displayName": "shelf one", "nonsense": ""}
+    expected |= {
+        "label": "shelf one",
+        "additionalInfo": "",
+        "ownerName": "Tenant",
+        "ownerType": "TENANT",
+        "displayName": "shelf one",
+        "nonsense": "",
+    }
     assert shown == expected
 
 
@@ -110,6 +117,7 @@ def test_a_predicate_chooses_by_type(operator: Operator, fleet: dict[str, Any], 
 def test_filters_are_joined_with_and_and_predicates_as_they_say(operator: Operator, fleet: dict[str, Any]) -> None:
     failed, active = _filter(*_STATE, "EQUAL", "FAILED"), _filter("SERVER_ATTRIBUTE", "active", "BOOLEAN", "EQUAL", True)
     assert _names(fleet, _find(operator, fleet, keyFilters=[failed, active])) == ["two"]
+    assert _names(fleet, _find(operator, fleet, keyFilters=[failed, active], keyFiltersOperation="OR")) == ["one", "two", "three"]
     parts = [failed["predicate"], _filter(*_STATE, "EQUAL", "UPDATED")["predicate"]]
     for operation, names in (("OR", ["one", "two"]), ("AND", [])):
         either = failed | {"predicate": {"type": "COMPLEX", "operation": operation, "predicates": parts}}
@@ -179,6 +187,9 @@ _KEY = {"type": "TIME_SERIES", "key": "a"}
     ],
 )
 def test_a_senseless_query_is_refused(operator: Operator, fleet: dict[str, Any], change: dict[str, Any]) -> None:
-    query = {"entityFilter": {"type": "deviceType", "deviceTypes": [fleet["profile"]["name"]]}, "pageLink": {"pageSize": 1, "page": 0}} | change
+    query = {
+        "entityFilter": {"type": "deviceType", "deviceTypes": [fleet["profile"]["name"]]},
+        "pageLink": {"pageSize": 1, "page": 0},
+    } | change
     answer = operator.http.post("/api/entitiesQuery/find", json=query)
     assert (answer.status_code, answer.json()["errorCode"]) == (400, 31), answer.text

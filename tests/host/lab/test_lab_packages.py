@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Operator, receive, unique
+from lab_operator import Operator, receive, unique
 
 from cota.lab.checksums import checksum
 from cota.lab.server import Lab
@@ -87,7 +87,13 @@ def test_title_and_version_are_unique_whatever_the_type(operator: Operator, prof
 def test_a_url_package_keeps_what_it_was_given_and_shows_that_it_has_data_when_read_again(
     operator: Operator, profile: dict[str, Any]
 ) -> None:
-    given = {"url": "https://github.com/acme/app/tree/main/firmware", "checksum": "ab", "checksumAlgorithm": "SHA256", "dataSize": 5, "tag": "t"}
+    given = {
+        "url": "https://github.com/acme/app/tree/main/firmware",
+        "checksum": "ab",
+        "checksumAlgorithm": "SHA256",
+        "dataSize": 5,
+        "tag": "t",
+    }
     made = operator.info(profile, additionalInfo={"description": "d"}, **given)
     assert made["hasData"] is False
     read = operator.get(f"/api/otaPackage/info/{made['id']['id']}")
@@ -155,7 +161,8 @@ def test_an_upload_that_is_no_form_is_refused(operator: Operator, profile: dict[
 def test_an_upload_over_16_mib_gets_413_and_a_json_string(lab: Lab, operator: Operator, profile: dict[str, Any]) -> None:
     package = operator.info(profile)["id"]["id"]
     with socket.create_connection(("127.0.0.1", lab.port), timeout=20) as raw:
-        head = f"POST /api/otaPackage/{package}?checksumAlgorithm=MD5 HTTP/1.1\r\nHost: lab\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        head = f"POST /api/otaPackage/{package}?checksumAlgorithm=MD5 HTTP/1.1\r\nHost: lab\r\n"
+        head += "Content-Type: multipart/form-data; boundary=x\r\n"
         raw.sendall(f"{head}X-Authorization: Bearer {operator.tokens['token']}\r\nContent-Length: 16777217\r\n\r\n".encode())
         answer = receive(raw)
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -193,7 +200,9 @@ def test_a_package_cannot_change_but_for_its_additional_info(operator: Operator,
 def test_an_identical_upload_passes_again_and_another_one_does_not(operator: Operator, profile: dict[str, Any]) -> None:
     package = operator.package(profile, DATA)
     assert operator.upload(package, DATA).json() == package
-    _refused(operator.upload(package, DATA, file=("b.bin", DATA, "application/octet-stream")), "Updating otaPackage file name is prohibited!")
+    _refused(
+        operator.upload(package, DATA, file=("b.bin", DATA, "application/octet-stream")), "Updating otaPackage file name is prohibited!"
+    )
     _refused(operator.upload(package, DATA + b"x"), "Updating otaPackage content type is prohibited!")
     _refused(operator.upload(package, DATA, "MD5"), "Updating otaPackage content type is prohibited!")
     collision = operator.info(profile)
@@ -231,7 +240,9 @@ def test_lists_are_paged_sorted_and_searched(operator: Operator) -> None:
     empty = operator.info(profile, title=f"z{word}")
 
     def read(**more: Any) -> Any:
-        return operator.get("/api/otaPackages", **({"pageSize": 2, "page": 0, "textSearch": word.lower(), "sortProperty": "version"} | more))
+        return operator.get(
+            "/api/otaPackages", **({"pageSize": 2, "page": 0, "textSearch": word.lower(), "sortProperty": "version"} | more)
+        )
 
     first, last = read(), read(page=1)
     assert [one["version"] for one in first["data"] + last["data"]] == ["v1", "v1", "v2", "v3"]

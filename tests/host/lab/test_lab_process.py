@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 from click.testing import CliRunner
-from conftest import PASSWORD, Operator, unique
+from lab_operator import PASSWORD, Operator, unique, until
 
 from cota.cli.lab import command, read_repositories
 from cota.errors import CotaError
@@ -95,8 +95,7 @@ def test_a_signal_ends_it_also_with_open_polls(start: Any, number: signal.Signal
         half_a_request.sendall(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         for thread in threads:
             thread.start()
-        while operator.attributes(device, "SERVER_SCOPE").get("active") is not True:
-            pass
+        until(lambda: operator.attributes(device, "SERVER_SCOPE").get("active") is True)
         lab.process.send_signal(number)
         code, _ = lab.end()
     for thread in threads:
@@ -144,8 +143,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(start: Any, tmp_path: Path, 
     done: list[tuple[str, str, int]] = []
     writer = threading.Thread(target=_acknowledge, args=(operator, device, [token], done))
     writer.start()
-    while len(done) < 150 * (round_number + 1):
-        pass
+    until(lambda: len(done) >= 150 * (round_number + 1), seconds=_SECONDS)
     lab.process.send_signal(signal.SIGKILL)
     lab.end()
     writer.join(_SECONDS)
@@ -262,6 +260,14 @@ def test_a_lab_that_cannot_start_leaves_nothing_open(tmp_path: Path) -> None:
         Lab(LabConfig(db=tmp_path / "lab.db", port=port))
     with running_lab(LabConfig(port=port)) as lab:
         assert lab.port == port
+
+
+def test_a_password_is_not_made_by_a_start_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "bad.pem").write_text("no certificate")
+    with pytest.raises(CotaError, match="cannot use the certificate"):
+        Lab(LabConfig(db=tmp_path / "lab.db", certfile=tmp_path / "bad.pem", keyfile=tmp_path / "bad.pem"))
+    with running_lab(LabConfig(db=tmp_path / "lab.db")) as lab:
+        assert lab.password_is_new
 
 
 def test_it_serves_tls(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Operator, unique
+from lab_operator import Operator, unique
 
 _ZERO = "00000000-0000-0000-0000-000000000000"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from conftest import PASSWORD, Operator
+from lab_operator import PASSWORD, Operator
 
 from cota.errors import CotaError
 from cota.lab.attributes import Attributes

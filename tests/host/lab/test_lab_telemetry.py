@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import Operator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lab_operator import Operator
 
 from cota.lab.server import Lab
 
@@ -136,6 +136,16 @@ def test_errors_are_plain_text_as_thingsboards_controller_gives_them(operator: O
     unknown = f"/api/plugins/telemetry/DEVICE/{_ZERO}/values/timeseries"
     _text(operator.http.get(unknown), 404, "Device with requested id wasn't found!")
     _text(operator.http.get(unknown.replace("DEVICE", "SPACESHIP")), 404, "Entity with requested id wasn't found!")
+
+
+def test_a_thousand_keys_may_be_named_at_once(operator: Operator, device_http: httpx2.Client) -> None:
+    device, token = operator.device()
+    device_http.post(f"/api/v1/{token}/telemetry", json={"k7": 1, "other": 2})
+    device_http.post(f"/api/v1/{token}/attributes", json={"k8": 1, "other": 2})
+    keys = ",".join(f"k{n}" for n in range(1000))
+    assert device_http.get(f"/api/v1/{token}/attributes", params={"clientKeys": keys}).json() == {"client": {"k8": 1}}
+    found = operator.get(f"{_base(device)}/values/timeseries", keys=keys)
+    assert [key for key, (one,) in found.items() if one["value"] is not None] == ["k7"]
 
 
 def test_other_entities_carry_values_too(operator: Operator) -> None:

@@ -143,7 +143,11 @@ def test_telemetry_of_another_shape_is_refused(body: bytes, text: str) -> None:
         values.telemetry(values.parse(body), now=5)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(alphabet="ab1. é"), lambda x: st.lists(x, max_size=3)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(alphabet="ab1. é"), lambda x: st.lists(x, max_size=3)
+    )
+)
 def test_a_nested_value_comes_back_as_it_was(value: object) -> None:
     stored = values.typed(values.parse(json.dumps({"wrapped": value}).encode()))
     assert stored is not None
