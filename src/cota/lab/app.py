@@ -12,16 +12,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cota.lab.core import Core
-from cota.lab.device_api import DeviceApi
+from cota.lab.device.api import DeviceApi
 from cota.lab.errors import GENERAL, ApiError
-from cota.lab.rest_auth import AccountApi, LoginApi
-from cota.lab.rest_dashboards import DashboardsApi
-from cota.lab.rest_devices import DevicesApi
-from cota.lab.rest_packages import PackagesApi
-from cota.lab.rest_profiles import ProfilesApi
-from cota.lab.rest_query import QueryApi
-from cota.lab.rest_rpc import RpcApi
-from cota.lab.rest_telemetry import TelemetryApi
+from cota.lab.rest.auth import AccountApi, LoginApi
+from cota.lab.rest.dashboards import DashboardsApi
+from cota.lab.rest.devices import DevicesApi
+from cota.lab.rest.packages import PackagesApi
+from cota.lab.rest.profiles import ProfilesApi
+from cota.lab.rest.query import QueryApi
+from cota.lab.rest.rpc import RpcApi
+from cota.lab.rest.telemetry import TelemetryApi
 
 _REST = (TelemetryApi, QueryApi, DevicesApi, ProfilesApi, PackagesApi, AccountApi, RpcApi, DashboardsApi)
 
@@ -63,6 +63,6 @@ def git_routes(repositories: Mapping[str, Path], rate_limit: int | None) -> list
     """
     # Imported here: a lab without repositories starts without the Git library.
     from cota.lab.githost import routes
-    from cota.lab.githost_access import RateLimit
+    from cota.lab.githost.access import RateLimit
 
     return routes(repositories, None if rate_limit is None else RateLimit(rate_limit))

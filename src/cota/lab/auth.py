@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from starlette.datastructures import Headers
 
 from cota.lab import tokens
-from cota.lab.accounts import Accounts
 from cota.lab.clock import now_ms
+from cota.lab.data.accounts import Accounts
+from cota.lab.data.store import Row
 from cota.lab.errors import AUTHENTICATION, JWT_EXPIRED, TOO_MANY_REQUESTS, ApiError
-from cota.lab.store import Row
 from cota.lab.throttle import LoginThrottle
 
 

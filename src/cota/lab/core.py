@@ -5,18 +5,18 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from cota.lab.accounts import Accounts
-from cota.lab.activity import DEFAULT_TIMEOUT_SECONDS, Activity
-from cota.lab.attributes import Attributes
 from cota.lab.auth import Auth
-from cota.lab.credentials import Credentials
-from cota.lab.devices import Devices
-from cota.lab.hub import Hub
+from cota.lab.data.accounts import Accounts
+from cota.lab.data.attributes import Attributes
+from cota.lab.data.credentials import Credentials
+from cota.lab.data.devices import Devices
+from cota.lab.data.packages import Packages
+from cota.lab.data.profiles import Profiles
+from cota.lab.data.store import Store
+from cota.lab.data.timeseries import Timeseries
+from cota.lab.device.activity import DEFAULT_TIMEOUT_SECONDS, Activity
+from cota.lab.device.hub import Hub
 from cota.lab.ota import DEFAULT_PACE_SECONDS, Ota
-from cota.lab.packages import Packages
-from cota.lab.profiles import Profiles
-from cota.lab.store import Store
-from cota.lab.timeseries import Timeseries
 
 
 @dataclass(frozen=True)

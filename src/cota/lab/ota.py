@@ -8,16 +8,16 @@ import logging
 import sqlite3
 from typing import Any, NamedTuple
 
-from cota.lab.attributes import SHARED, Attributes
 from cota.lab.clock import now_ms
-from cota.lab.devices import Devices
+from cota.lab.data.attributes import SHARED, Attributes
+from cota.lab.data.devices import Devices
+from cota.lab.data.packages import KINDS, Packages
+from cota.lab.data.profiles import Profiles
+from cota.lab.data.store import Row, StorageError, Store
+from cota.lab.data.timeseries import Timeseries
+from cota.lab.data.values import Sample, encode
+from cota.lab.device.hub import Hub
 from cota.lab.errors import invalid
-from cota.lab.hub import Hub
-from cota.lab.packages import KINDS, Packages
-from cota.lab.profiles import Profiles
-from cota.lab.store import Row, StorageError, Store
-from cota.lab.timeseries import Timeseries
-from cota.lab.values import Sample, encode
 
 _log = logging.getLogger(__name__)
 

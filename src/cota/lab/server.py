@@ -16,11 +16,11 @@ import uvicorn
 
 from cota.errors import CotaError
 from cota.lab import app
-from cota.lab.accounts import DEFAULT_USERNAME
 from cota.lab.core import Core, Timing
 from cota.lab.counters import Counters
+from cota.lab.data.accounts import DEFAULT_USERNAME
+from cota.lab.data.store import Store
 from cota.lab.ota import DEFAULT_PACE_SECONDS
-from cota.lab.store import Store
 
 # Long polls end by themselves when the lab stops; what is still busy after this is cut.
 _GRACE_SECONDS = 1

@@ -10,11 +10,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cota.lab import values
 from cota.lab.core import Core
+from cota.lab.data import values
+from cota.lab.data.store import StorageError
+from cota.lab.device.hub import ClosedError, OverfullError
 from cota.lab.errors import BAD_REQUEST, GENERAL, ApiError, TooLargeError
-from cota.lab.hub import ClosedError, OverfullError
-from cota.lab.store import StorageError
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")

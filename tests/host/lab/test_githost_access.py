@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cota.lab.githost_access import Limiter, RateLimit, Tokens, client_key, read_token
-from cota.lab.githost_repos import Cache
+from cota.lab.githost.access import Limiter, RateLimit, Tokens, client_key, read_token
+from cota.lab.githost.repos import Cache
 
 
 class Clock:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cota.git.make import Moded, commit_tree, create_branch, create_repository
-from cota.lab.githost_files import wanted_range
+from cota.lab.githost.files import wanted_range
 
 DATA = bytes(range(256)) * 8
 SCRIPT = "<script>alert(1)</script>"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cota.lab.checksums import ALGORITHMS, checksum
+from cota.lab.data.checksums import ALGORITHMS, checksum
 
 _FOX = b"The quick brown fox jumps over the lazy dog"
 

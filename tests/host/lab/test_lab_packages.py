@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from lab_operator import Operator, receive, unique
 
-from cota.lab.checksums import checksum
+from cota.lab.data.checksums import checksum
 from cota.lab.server import Lab
 
 _ZERO = "00000000-0000-0000-0000-000000000000"

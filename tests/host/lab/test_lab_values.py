@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cota.lab import values
-from cota.lab.aggregation import aggregate
+from cota.lab.data import values
+from cota.lab.data.aggregation import aggregate
 
 _CASTS = [
     ('"1.10"', 1.1),

@@ -1,0 +1,1 @@
+"""What the lab stores, and the rules of what may be stored."""

@@ -1,0 +1,1 @@
+"""ThingsBoard's device HTTP API, `/api/v1/{token}/…`."""

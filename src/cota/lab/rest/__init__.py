@@ -1,0 +1,1 @@
+"""ThingsBoard's REST API for administrators."""
