@@ -1,5 +1,6 @@
 """`cota lab` as a process: what it says, how it ends, and that a kill loses nothing acknowledged."""
 
+import contextlib
 import json
 import os
 import signal
@@ -79,29 +80,24 @@ def test_a_signal_ends_it_also_with_open_polls(start: Any, number: signal.Signal
     lab = start("--memory", COTA_LAB_PASSWORD=PASSWORD)
     operator = Operator(lab.facts["url"], lab.facts["username"], PASSWORD)
     device, token = operator.device()
-    answers: list[int] = []
-
-    def wait(path: str) -> None:
-        with httpx2.Client(timeout=_SECONDS) as client:
-            answers.append(client.get(f"{lab.facts['url']}/api/v1/{token}/{path}?timeout=25000").status_code)
-
-    def call() -> None:
-        body = {"method": "x", "timeout": 25_000}
-        answers.append(operator.http.post(f"/api/rpc/twoway/{device['id']['id']}", json=body, timeout=_SECONDS).status_code)
-
-    threads = [threading.Thread(target=wait, args=(path,)) for path in ("attributes/updates", "attributes/updates")]
-    threads.append(threading.Thread(target=call))
-    with socket.create_connection(("127.0.0.1", httpx2.URL(lab.facts["url"]).port or 0)) as half_a_request:
-        half_a_request.sendall(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        for thread in threads:
-            thread.start()
+    poll = f"GET /api/v1/{token}/attributes/updates?timeout=25000 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    body = b'{"method": "x", "timeout": 25000}'
+    call = f"POST /api/rpc/twoway/{device['id']['id']} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n".encode()
+    call += f"X-Authorization: {operator.http.headers['X-Authorization']}\r\n\r\n".encode() + body
+    half = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    with contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", httpx2.URL(lab.facts["url"]).port or 0)
+        waiting = []
+        for request in (poll, poll, call, half):
+            waiting.append(stack.enter_context(socket.create_connection(address, _SECONDS)))
+            waiting[-1].sendall(request)
         until(lambda: operator.attributes(device, "SERVER_SCOPE").get("active") is True)
+        operator.device()  # the lab answers in turn: by now it holds the requests that came before
         lab.process.send_signal(number)
         code, _ = lab.end()
-    for thread in threads:
-        thread.join(_SECONDS)
+        answers = [connection.recv(12) for connection in waiting[:3]]
     assert code == (0 if number == signal.SIGINT else -signal.SIGTERM)
-    assert answers == [503, 503, 503]
+    assert answers == [b"HTTP/1.1 503"] * 3
     operator.http.close()
 
 

@@ -11,8 +11,8 @@ from lab_operator import PASSWORD, Operator
 from cota.errors import CotaError
 from cota.lab.data.attributes import Attributes
 from cota.lab.data.schema import MIGRATIONS
-from cota.lab.server import LabConfig, running_lab
 from cota.lab.data.store import StorageError, Store
+from cota.lab.server import LabConfig, running_lab
 
 
 def test_a_new_file_gets_every_migration_and_an_old_one_only_what_it_lacks(tmp_path: Path) -> None:
