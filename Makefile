@@ -34,7 +34,7 @@ lint: $(VENV)/.stamp ## formatter, linter and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --config-file device/mypy.ini
+	@$(BIN)/mypy --config-file typings/device.ini
 
 docs: $(VENV)/.stamp ## build the documentation into docs/_build
 	@$(BIN)/sphinx-build -q -W -b html docs docs/_build

@@ -9,9 +9,9 @@ try:
    f.seek(d["c"]);c=f.read(d["n"])
   if crc32(c)==d["k"]:exec(c,{"j":d})
 except Exception:
- print("cOTA: nothing recovered")
+ pass
 try:
  with open("/lib/ota/drive.py") as f:exec(f.read())
 except Exception:
  storage.remount("/",False)
-######################
+##################################################

@@ -3,7 +3,7 @@
 from . import retry, store
 from .board import Board
 from .digest import sha1
-from .errors import NetworkError, OverTheAirUpdateError, error, sentence
+from .errors import NetworkError, OverTheAirUpdateError, error
 from .fetch import BOOT_HOOK
 from .net import Net
 from .paths import Rules
@@ -84,7 +84,9 @@ class OverTheAirUpdate:
             poll = self._settings.poll
             self._next_poll = now + max(1, int(poll * (0.9 + 0.2 * self._board.chance())))
             try:
-                self._guarded(self._poll)
+                self._poll()
+            except Exception as exc:
+                raise _ours(exc)
             finally:
                 self._net.close()  # an idle TLS connection would hold 30 KB of a Pico W's heap
         return self._release is not None and now >= self._next_try
@@ -108,12 +110,16 @@ class OverTheAirUpdate:
         Raises:
             OverTheAirUpdateError: there is nothing to install, or the release cannot be installed here.
         """
-        if self._update is None:
+        if self._update is not None:
+            return
+        try:
             if self._release is None:
-                self._guarded(self._poll)
+                self._poll()
             if self._release is None:
                 raise error("nothing")
-            self._install(self._begin)
+            self._begin()
+        except Exception as exc:
+            raise self._failed(_ours(exc))
 
     def step(self):
         """Do one bounded piece of the update and return the phase that comes next: "done" when all is committed.
@@ -123,7 +129,20 @@ class OverTheAirUpdate:
         """
         if self._update is None:
             raise RuntimeError("call begin() first")
-        self._install(self._step)
+        update = self._update
+        try:
+            if update.phase == "commit":
+                self._reporter.state("VERIFIED")
+                self._reporter.state("UPDATING")
+            before, self.phase = update.phase, update.step()
+            self.done, self.total = update.done, update.total
+            if self.phase == "verify" != before:
+                self._reporter.state("DOWNLOADED")
+        except Exception as exc:
+            raise self._failed(_ours(exc))
+        if self.phase == "done":
+            self._drop_update()
+            self.phase = "done"
         if self._progress:
             self._progress(self.phase, self.done, self.total)
         return self.phase
@@ -136,27 +155,6 @@ class OverTheAirUpdate:
                 self._board.reset()
             self._store.redo()  # the original's boot.py does not know how: the same recovery, run from here
         self._board.reload()
-
-    def _guarded(self, work):
-        """Run `work`; whatever escapes is one of our errors."""
-        try:
-            work()
-        except (NetworkError, OverTheAirUpdateError):
-            raise
-        except MemoryError:
-            raise error("memory")
-        except OSError as exc:
-            raise store.failed(exc)
-        except Exception as exc:
-            raise error("internal", repr(exc)[:100])
-
-    def _install(self, work):
-        """Run a part of the update; a failure counts against the release."""
-        try:
-            self._guarded(work)
-        except (NetworkError, OverTheAirUpdateError) as exc:
-            self._failed(exc)
-            raise
 
     def _poll(self):
         if self._journal["p"] == store.COMMITTED:
@@ -187,7 +185,7 @@ class OverTheAirUpdate:
 
     def _forget(self):
         """Drop the update under way: it is for another release, or for none."""
-        self._close_update()
+        self._drop_update()
         self._release = None
         self._tries = self._spent = 0
 
@@ -198,7 +196,7 @@ class OverTheAirUpdate:
         except Exception as exc:
             self._next_poll = self._board.seconds() + _REDO_AGAIN
             failed = error("apply", repr(exc)[:100])
-            self._later(failed, _REDO_AGAIN)
+            self._reporter.failed(failed, _REDO_AGAIN)
             raise failed
         self._board.reload()
 
@@ -220,54 +218,46 @@ class OverTheAirUpdate:
         self._reporter.state("DOWNLOADING")
         self.phase = self._update.phase
 
-    def _step(self):
-        update = self._update
-        before = update.phase
-        if before == "commit":
-            self._reporter.state("VERIFIED")
-            self._reporter.state("UPDATING")
-        self.phase = update.step()
-        self.done, self.total = update.done, update.total
-        if self.phase == "verify" != before:
-            self._reporter.state("DOWNLOADED")
-        if self.phase == "done":
-            update.close()
-            self._update = None
-
     def _failed(self, exc):
-        """Decide what a failure means for the release under way, and tell the server."""
+        """Decide what a failure means for the release under way, and tell the server; gives the exception to raise."""
         if self._release is None:
-            return
+            return exc
         if not exc.later or exc.code == "memory":
-            self._close_update()
+            self._drop_update()
         self._tries += 1
         if not isinstance(exc, NetworkError) and exc.code not in _PATIENT:
             self._spent += 1
         if exc.later and self._spent < retry.MAX_TRIES:
             seconds = retry.wait(self._tries, self._board.chance(), exc.wait)
             self._next_try = self._board.seconds() + seconds
-            self._later(exc, seconds)
-            return
+            self._reporter.failed(exc, seconds)
+            return exc
         self._journal["x"] = self._release["key"]
         self._journal["e"] = self._retry
-        text = exc.code + " " + sentence(exc)
-        self._release = None
-        self._close_update()
+        self._forget()
         try:
             self._store.write_journal(self._journal)
         except OSError:
             pass  # a drive that cannot be written: the release is tried again after the next start
-        self._reporter.failed({"fw_state": "FAILED", "fw_error": text}, text)
+        self._reporter.failed(exc, None)
+        return exc
 
-    def _later(self, exc, seconds):
-        text = "later: " + exc.code + " " + sentence(exc) + ", next try in " + str(seconds) + " s"
-        self._reporter.failed({"fw_error": text}, text)
-
-    def _close_update(self):
+    def _drop_update(self):
         if self._update is not None:
             self._update.close()
             self._update = None
         self.phase = "idle"
+
+
+def _ours(exc):
+    """The error of ours that an exception stands for."""
+    if isinstance(exc, (NetworkError, OverTheAirUpdateError)):
+        return exc
+    if isinstance(exc, MemoryError):
+        return error("memory")
+    if isinstance(exc, OSError):
+        return store.failed(exc)
+    return error("internal", repr(exc)[:100])
 
 
 def _assigned(shared):

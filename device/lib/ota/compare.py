@@ -6,6 +6,7 @@ from .plan import DELETE, FOLDER, SAME, SECTOR, SKIP, WRITE, sectors
 
 _BATCH = 8  # records looked at in one step
 _MAX_FOLDERS = 400  # folders the sweep remembers at once
+_AS_FILE, _AS_FOLDER = 1, 2
 _SLACK = 8  # clusters left free: new folders, and what a cut may lose
 
 
@@ -48,48 +49,48 @@ def sweep(job):
     folder = folder.rstrip("\n")
     prefix = folder + "/" if folder else ""
     names = job.drive.names(folder)
-    present, wanted = ((), ()) if lacking else _in_release(job, prefix, names)
-    for name in names:
-        path = prefix + name
+    uses = bytearray(len(names))  # what the release has under each name
+    if not lacking:
+        _look_up(job, prefix, names, uses)
+    for i in range(len(names)):
+        path = prefix + names[i]
         size = job.drive.size(path)
         if size == -2:
             if job.rules.keeps_folder(path):
                 _refuse_kept(job.plan, path)
                 continue
-            if name not in wanted:
+            if uses[i] != _AS_FOLDER:
                 job.plan.append(FOLDER, 0, 0, None, path)
                 path += "\n"
             if len(job.folders) >= _MAX_FOLDERS:
                 raise error("too_many", "more than " + str(_MAX_FOLDERS) + " folders on the drive")
             job.folders.append(path)
-        elif size >= 0 and name not in present:
+        elif size >= 0 and uses[i] != _AS_FILE:
             if not job.rules.keeps(path):
                 job.plan.append(DELETE, size, 0, None, path)
                 job.growth -= job.clusters(size)
-            elif name in wanted:
+            elif uses[i]:
                 raise error("path_kept", path)
             else:
                 _refuse_kept(job.plan, path)
     return "sweep" if job.folders else "room"
 
 
-def _in_release(job, prefix, names):
-    """(names that are files of the release, names that are folders of it) among the `names` in a folder of the drive."""
-    present, wanted = [], []
+def _look_up(job, prefix, names, uses):
+    """Mark which of the `names` in a folder of the drive the release has, and as what."""
     plan = job.plan
-    lower = [name.lower() for name in names]
     plan.rewind()
     while plan.next():
-        if plan.action not in (SAME, WRITE) or not plan.path.startswith(prefix):
+        path = plan.path
+        if plan.action not in (SAME, WRITE) or not path.startswith(prefix):
             continue
-        name, deeper, _ = plan.path[len(prefix) :].partition("/")
+        end = path.find("/", len(prefix))
+        name = path[len(prefix) :] if end < 0 else path[len(prefix) : end]
         if name in names:
-            among = wanted if deeper else present
-            if name not in among:
-                among.append(name)
-        elif plan.action == SAME and name.lower() in lower:
-            _must_write(job, -1)  # the drive has it under a name that differs by case: that one goes, this one comes
-    return present, wanted
+            uses[names.index(name)] = _AS_FILE if end < 0 else _AS_FOLDER
+        elif plan.action == SAME:
+            # The drive has it under a name that differs by case: that one goes, this one comes.
+            _must_write(job, -1)
 
 
 def _refuse_kept(plan, kept):

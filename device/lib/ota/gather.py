@@ -125,8 +125,8 @@ def check(job):
             plan.mark(SKIP)
         elif plan.action == BAD:
             raise error(PROBLEMS[plan.offset], path)
-        elif path == "boot.py" and plan.length != BOOT_BYTES:
-            raise error("boot_hook")
+        elif path.lower() == "boot.py" and (path != "boot.py" or plan.length != BOOT_BYTES):
+            raise error("boot_hook", path)  # FAT opens boot.py under any spelling
         else:
             _check_case(job, path)
         job.checksum = fold(job.checksum, plan)

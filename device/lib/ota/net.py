@@ -4,6 +4,8 @@ One TLS connection costs a Pico W 30 KB of heap, so a request to another host cl
 the same host share one connection and one handshake.
 """
 
+import gc
+
 from . import http
 from .errors import NetworkError, error
 from .url import join
@@ -202,6 +204,7 @@ class Net:
             plain = self._socket = pool.socket(info[0], info[1])
             plain.settimeout(CONNECT_SECONDS)
             if scheme == "https":
+                gc.collect()  # the 16 KiB that TLS needs in one piece
                 self._socket = self._board.tls_context().wrap_socket(plain, server_hostname=host)
                 self._socket.settimeout(CONNECT_SECONDS)
                 self._socket.connect((host, port))

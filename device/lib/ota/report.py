@@ -1,7 +1,7 @@
 """What ThingsBoard is told, and what it must still be told after a network failure."""
 
 from . import __version__
-from .errors import NetworkError, OverTheAirUpdateError
+from .errors import NetworkError, OverTheAirUpdateError, sentence
 from .store import APPLIED
 
 _MAX_ERROR = 250  # characters of fw_error
@@ -58,9 +58,17 @@ class Reporter:
         """Send one fw_state; states are posts of their own, because one post has one time."""
         self.send({"fw_state": name})
 
-    def failed(self, values, text):
-        """Send what failed as telemetry, and as the attribute that stays when the next release clears fw_error."""
-        self.send(values)
+    def failed(self, exc, seconds):
+        """Tell what failed: a failure that is tried again in `seconds`, or (None) the end of the release.
+
+        The attribute stays when the next release clears fw_error.
+        """
+        text = exc.code + " " + sentence(exc)
+        if seconds is None:
+            self.send({"fw_state": "FAILED", "fw_error": text})
+        else:
+            text = "later: " + text + ", next try in " + str(seconds) + " s"
+            self.send({"fw_error": text})
         self.attributes({"cota_last_error": text[:_MAX_ERROR]})
 
     def send(self, values):

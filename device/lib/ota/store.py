@@ -200,6 +200,18 @@ class Store:
         self._arena.seek(sector * SECTOR)
         _feed(self._arena, hasher, view, length)
 
+    def checksum(self, sector, length, view):
+        """The CRC-32 of `length` bytes of the arena, from `sector` on."""
+        checksum = 0
+        self._arena.seek(sector * SECTOR)
+        while length > 0:
+            count = self._arena.readinto(view[: min(length, len(view))])
+            if not count:
+                return None
+            checksum = crc32(view[:count], checksum)
+            length -= count
+        return checksum & 0xFFFFFFFF
+
     def copy_in(self, path, sector, view):
         """Copy a live file into the arena through `view`, whole sectors; returns (length, CRC-32)."""
         length = checksum = 0

@@ -185,10 +185,10 @@ class Update:
         """
         drive, plan = self.drive, self.plan
         drive.open_arena()
-        if drive.copy_in(store.REDO, 1, self.view) != self.redo:  # replaced over USB since the plan was made
+        if drive.checksum(1, self.redo[0], self.view) != self.redo[1]:
             self.unseal()
             self.phase = "resolve"
-            raise error("staged", store.REDO + " has changed")
+            raise error("staged", "the recovery")
         hasher = sha1()
         drive.hash_arena(plan.first, plan.count * SECTOR, hasher, self.view)
         drive.close_arena()

@@ -17,7 +17,7 @@ def split(url):
     scheme, mark, rest = url.partition("://")
     scheme = scheme.lower()
     if not mark or scheme not in _PORTS or len(url) > MAX_URL or not _printable(url):
-        raise error("url", url[:80])
+        raise error("url", _shown(url))
     rest = rest.split("#")[0]
     cut = min([i for i in (rest.find("/"), rest.find("?"), len(rest)) if i >= 0])
     host, target = rest[:cut].lower(), rest[cut:]
@@ -28,7 +28,7 @@ def split(url):
         host, _, digits = host.partition(":")
         port = int(digits) if digits.isdigit() and len(digits) < 6 else 0
     if not host or not 0 < port < 65536:
-        raise error("url", url[:80])
+        raise error("url", _shown(url))
     return scheme, host, port, target if target[:1] == "/" else "/" + target
 
 
@@ -65,6 +65,11 @@ def unquote(text):
         raise error("url", text[:80])
 
 
+def _shown(url):
+    """What an error may repeat of a URL: nothing before an @, where a token would stand."""
+    return url[url.rfind("@") + 1 :][:80]
+
+
 def _printable(text):
     for char in text:
         if not 0x20 < ord(char) != 0x7F:
@@ -91,9 +96,9 @@ class Repository:
             raise error("git_host", self.host)
         parts = [unquote(part) for part in target.split("?")[0].split("/") if part]
         if len(parts) < 2 or (len(parts) > 2 and (parts[2] != "tree" or len(parts) < 4)) or "." in parts or ".." in parts:
-            raise error("url", url[:80])
+            raise error("url", _shown(url))
         self.owner = parts[0]
         self.name = parts[1][:-4] if parts[1].endswith(".git") else parts[1]
         self.rest = parts[3:]
         if not self.name:
-            raise error("url", url[:80])
+            raise error("url", _shown(url))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cota.demo.release import Release, differences, read_release, room_needed
+from cota.drive.tree import device_tree, drive_files
 from cota.errors import CotaError
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.sim.board import Board
-from cota.sim.device_tree import device_tree, drive_files
 from cota.sim.profiles import PROFILES, Profile
 from cota.sim.rack import Rack
 from cota.thingsboard import Client, fleet_query, id_of

@@ -1,7 +1,7 @@
 """A rack of simulated boards: each a VM process over its own FAT image, running the real device code."""
 
+from cota.drive.tree import device_tree
 from cota.sim.board import Board, BoardOptions
-from cota.sim.device_tree import device_tree
 from cota.sim.profiles import DEFAULT_PROFILE, PROFILES, Profile, find_profile
 from cota.sim.rack import Rack
 from cota.sim.vm import Vm, find_vm

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cota.drive.tree import drive_files, with_settings
 from cota.errors import CotaError
 from cota.sim import lifecycle
 from cota.sim.console import Console, LineListener
-from cota.sim.device_tree import drive_files, with_settings
 from cota.sim.hardware import Hardware
 from cota.sim.profiles import Profile
 from cota.sim.vm import Vm, find_vm

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from cota.drive.tree import drive_files
 from cota.errors import CotaError
 from cota.sim import Board, Rack, device_tree, find_profile, find_vm
 from cota.sim.console import Console
-from cota.sim.device_tree import drive_files
 from cota.sim.vm import CIRCUITPYTHON_VARIABLE
 
 from .conftest import PATIENCE_SECONDS, MakeBench
@@ -110,7 +110,7 @@ print(supervisor.runtime.safe_mode_reason)
 def test_the_device_tree_of_this_installation_is_found_and_read_without_what_is_not_for_a_drive(tmp_path: Path) -> None:
     assert (device_tree() / "lib" / "ota").is_dir()
     tree = _tree(tmp_path / "tree", "1\n")
-    for path in ("lib/ota/__init__.py", "lib/ota/__pycache__/x.pyc", ".DS_Store", "mypy.ini"):
+    for path in ("lib/ota/__init__.py", "lib/ota/__pycache__/x.pyc", ".DS_Store", "README.md"):
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text("x")
     assert set(drive_files(tree)) == {"main.py", "lib/ota/__init__.py"}

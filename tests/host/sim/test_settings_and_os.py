@@ -2,8 +2,8 @@
 
 import pytest
 
+from cota.drive.tree import with_settings
 from cota.sim import BoardOptions
-from cota.sim.device_tree import with_settings
 
 from .conftest import MakeBench
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from cota.drive.strip import strip
 from cota.errors import CotaError
 
 # Beside the device's files in a checkout, and not for a drive.
-_NOT_FOR_THE_DRIVE = {"mypy.ini", "README.md"}
+_NOT_FOR_THE_DRIVE = {"README.md"}
 
 
 def device_tree() -> Path:
@@ -26,7 +27,7 @@ def device_tree() -> Path:
 
 
 def drive_files(tree: Path) -> dict[str, bytes]:
-    """Read what a tree puts on a drive, by path from the drive's root.
+    """Read what a tree puts on a drive, by path from the drive's root; the library comes stripped (see `strip`).
 
     Raises:
         CotaError: the tree is not a folder.
@@ -40,7 +41,10 @@ def drive_files(tree: Path) -> dict[str, bytes]:
             continue
         if "__pycache__" in parts or any(part.startswith(".") for part in parts):
             continue
-        files["/".join(parts)] = path.read_bytes()
+        data = path.read_bytes()
+        if parts[:2] == ("lib", "ota") and path.suffix == ".py":
+            data = strip(data.decode()).encode()
+        files["/".join(parts)] = data
     return files
 
 

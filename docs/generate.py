@@ -1,0 +1,165 @@
+"""Writes the pages that follow from the code: docs/errors.md and docs/cli.md.
+
+    python docs/generate.py            writes them
+    python docs/generate.py --check    writes nothing, and exits with 1 if one is not as it should be
+
+`error_advice.toml` beside this file says for each code of `device/lib/ota/errors.py` what to do about it; a test fails where one lacks.
+"""
+
+import importlib.util
+import json
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+ADVICE = DOCS / "error_advice.toml"
+_NOTE = "<!-- Made by docs/generate.py. Change that, or what it reads, and run it again. -->"
+_HELP_WIDTH = 100  # columns of the help texts, whatever terminal this runs in
+
+_GROUPS = {
+    "network": ("The network", "These are `ota.NetworkError`, which is a `ConnectionError`. The board tries again by itself."),
+    "thingsboard": ("ThingsBoard", "What the server said, or what a package says."),
+    "source": ("The repository", "What `fw_url` names, and what the Git host said."),
+    "release": ("The release's files", "What a board cannot hold. Nothing on the drive has changed."),
+    "board": ("The board", "The drive, the memory, the updater."),
+}
+_ERRORS_HEAD = """# Errors
+
+Every error has a short code that never changes. ThingsBoard shows it in the telemetry `fw_error`; the exception carries it as `.code`.
+
+**Later** means that the device tries again by itself: first after 15 to 30 seconds, then after longer and longer times, at most an hour.
+Until then `fw_state` stays as it is and `fw_error` reads `later: <code> <sentence>, next try in <n> s`. After {tries} tries that failed the
+device gives the release up.
+
+**Never** means that the device gives this release up at once. `fw_state` becomes `FAILED` and `fw_error` reads `<code> <sentence>`. The
+release that the board runs goes on running.
+
+A release that was given up is tried again when its title, version, URL or checksum changes, or when you set the shared attribute
+`cota_retry` of the device to a text that it has not had before, such as `r-1`.
+
+Errors while the device only looks for a release are not counted; it looks again at its next poll.
+"""
+
+
+def device_module(name: str) -> ModuleType:
+    """Load one pure module of the device library by itself.
+
+    Args:
+        name: The module's name without `.py`; it must import nothing from its package.
+    """
+    spec = importlib.util.spec_from_file_location(f"device_{name}", ROOT / "device/lib/ota" / f"{name}.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def error_codes() -> dict[str, tuple[bool, str]]:
+    """Give each code with whether the device tries again, and its sentence."""
+    errors = device_module("errors")
+    codes: dict[str, tuple[bool, str]] = {code: (errors.LATER, sentence) for code, sentence in errors._NETWORK.items()}
+    codes.update(errors._RELEASE)
+    return codes
+
+
+def error_advice() -> dict[str, dict[str, str]]:
+    """Read the advice: group -> code -> what to do."""
+    advice: dict[str, dict[str, str]] = tomllib.loads(ADVICE.read_text(encoding="utf-8"))
+    return advice
+
+
+def errors_page() -> str:
+    """Make the page of the error codes."""
+    codes, classes = error_codes(), device_module("errors")._CLASSES
+    lines = [_NOTE, "", _ERRORS_HEAD.format(tries=device_module("retry").MAX_TRIES)]
+    for group, advice in error_advice().items():
+        title, text = _GROUPS[group]
+        lines += [f"## {title}", "", text, ""]
+        for code, what_to_do in advice.items():
+            later, sentence = codes[code]
+            kind = f" (`ota.{classes[code].__name__}`)" if code in classes else ""
+            lines += [f"### `{code}`", "", f"**{'Later' if later else 'Never'}:** `{sentence}`{kind}", "", what_to_do, ""]
+    return "\n".join(lines)
+
+
+def cli_page() -> str:
+    """Make the page of the command line from the commands' own help."""
+    lines = [_NOTE, "", "# Command line", ""]
+    lines += ["Exit codes: 0 done, 1 it ran and the answer is no, 2 wrong use or an environment that does not allow it.", ""]
+    lines += ["Data goes to stdout, everything else to stderr.", ""]
+    for name, text in help_texts():
+        lines += [f"## {name}", "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def help_texts() -> Iterator[tuple[str, str]]:
+    """Give the name and the help of `cota` and of each command."""
+    import click
+
+    from cota.cli import cli
+
+    context = click.Context(cli, info_name="cota", terminal_width=_HELP_WIDTH, **cli.context_settings)
+    yield "cota", cli.get_help(context)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        if command is not None:
+            below = click.Context(command, info_name=name, parent=context, terminal_width=_HELP_WIDTH)
+            yield f"cota {name}", command.get_help(below)
+
+
+def bench_table(path: Path) -> str:
+    """Make Markdown tables of the bench's results, or say that there are none."""
+    if not path.exists():
+        return "There are no results in this checkout yet. `make bench` makes them."
+    figures: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    lines = []
+    for group in dict.fromkeys(figure["group"] for figure in figures):
+        lines += [f"**{_cell(group)}**", "", "| what | cOTA | bar | peer |", "|---|---:|---:|---:|"]
+        members = [figure for figure in figures if figure["group"] == group]
+        notes = dict.fromkeys(figure["note"] for figure in members if figure.get("note"))
+        lines += [*map(_row, members), "", *(f"* {note}" for note in notes), ""]
+    return "\n".join(lines)
+
+
+def _row(figure: Mapping[str, Any]) -> str:
+    bar = f"≤ {_cell(figure['bar'])}" if "bar" in figure else ""
+    if figure.get("pass") is False:
+        bar += " (missed, only reported)" if figure.get("report_only") else " (missed)"
+    return f"| {_cell(figure['what'])} | {_cell(figure['value'])} | {bar} | {_cell(figure.get('peer', ''))} |"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).replace("|", "\\|")
+
+
+PAGES = {"errors.md": errors_page, "cli.md": cli_page}
+
+
+def stale_pages() -> list[str]:
+    """Name the pages that are not what the code says now."""
+    return [name for name, make in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text(encoding="utf-8") != make()]
+
+
+def main(arguments: list[str]) -> int:
+    """Write every page, or with --check say which are stale; gives the exit code."""
+    stale = stale_pages()
+    if arguments == ["--check"]:
+        for name in stale:
+            print(f"docs/{name} is not what the code says: run python docs/generate.py", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
+        print(f"wrote docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
