@@ -27,6 +27,7 @@ def work():
     """What the board is for. It goes on while an update is downloaded."""
 
 
+print("cOTA", ota.__version__, "looks for a release now and then; this is the place for your program")
 updater = ota.OverTheAirUpdate(progress=show)
 updating = False
 while True:

@@ -32,7 +32,7 @@ def read(count):
             most = max(most, gc.mem_alloc() - start)
     listing.feed(b'],"truncated":false}')
     listing.end()
-    assert seen == [count, count * (count - 1) // 2] and listing.entries == count
+    assert seen == [count, count * (count - 1) // 2]
     return most
 
 

@@ -56,7 +56,8 @@ class Board:
         return self._pool
 
     def tls_context(self):
-        """The TLS context with the board's own certificate bundle."""
+        """The TLS context with the board's own certificate bundle, on a heap that has the 16 KiB in one piece that TLS needs."""
+        gc.collect()
         if self._context is None:
             import ssl
 

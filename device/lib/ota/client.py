@@ -132,12 +132,13 @@ class OverTheAirUpdate:
         update = self._update
         try:
             if update.phase == "commit":
-                self._reporter.state("VERIFIED")
-                self._reporter.state("UPDATING")
+                self._reporter.send({"fw_state": "VERIFIED"})
             before, self.phase = update.phase, update.step()
+            if before == "commit":  # work lies between the two, so that they differ in time: of two in one millisecond one is lost
+                self._reporter.send({"fw_state": "UPDATING"})
             self.done, self.total = update.done, update.total
             if self.phase == "verify" != before:
-                self._reporter.state("DOWNLOADED")
+                self._reporter.send({"fw_state": "DOWNLOADED"})
         except Exception as exc:
             raise self._failed(_ours(exc))
         if self.phase == "done":
@@ -215,7 +216,7 @@ class OverTheAirUpdate:
         keep = self._settings.keep + list(self.keep_files) + [name.rstrip("/") + "/" for name in self.keep_folders]
         rules = Rules(keep, self._settings.update_settings)
         self._update = Update(self._store, self._net, rules, self._settings.git_hosts, self._release)
-        self._reporter.state("DOWNLOADING")
+        self._reporter.send({"fw_state": "DOWNLOADING"})
         self.phase = self._update.phase
 
     def _failed(self, exc):

@@ -15,53 +15,53 @@ NEVER = False  # this release cannot be installed here; wait for another one, or
 
 _NETWORK = {
     "wifi": "Wi-Fi is not joined",
-    "dns": "the server's name was not found",
-    "connect": "the server did not accept a connection",
-    "tls": "the TLS handshake failed: the certificate is not trusted, or the name does not fit it",
+    "dns": "no such host",
+    "connect": "the server accepts no connection",
+    "tls": "the certificate is not trusted, or does not fit the server's name",
     "timeout": "the server did not answer in time",
-    "closed": "the connection was closed before the answer was complete",
+    "closed": "the connection closed before the answer was complete",
     "slow": "the answer came too slowly",
     "http": "the answer is not valid HTTP",
 }
 
 _RELEASE = {
-    "tb_token": (LATER, "ThingsBoard does not know this access token; check THINGSBOARD_DEVICE_TOKEN"),
-    "tb_status": (LATER, "ThingsBoard answered with an unexpected status"),
-    "tb_answer": (LATER, "ThingsBoard's answer could not be read"),
+    "tb_token": (LATER, "ThingsBoard does not know THINGSBOARD_DEVICE_TOKEN"),
+    "tb_status": (LATER, "ThingsBoard did not accept the request"),
+    "tb_answer": (LATER, "the answer is not ThingsBoard's"),
+    "settings": (LATER, "settings.toml lacks something"),
     "nothing": (LATER, "no release waits for this device"),
-    "attributes": (NEVER, "the shared attributes of this package cannot be used"),
-    "no_url": (NEVER, "this package has no URL; make a package with a link to a Git repository"),
+    "attributes": (NEVER, "title, version and URL are too long"),
+    "no_url": (NEVER, "make the package with the URL of a Git repository"),
     "url": (NEVER, "fw_url is not https://github.com/<owner>/<repo>[/tree/<ref>[/<folder>]]"),
-    "url_secret": (NEVER, "fw_url carries a user name or token; make the package again without it"),
-    "git_host": (NEVER, "fw_url names a host that is neither github.com nor in COTA_GIT_HOSTS"),
-    "git_ref": (NEVER, "the repository has no such branch, tag or commit"),
-    "git_repo": (NEVER, "the repository does not exist, or is private"),
+    "url_secret": (NEVER, "fw_url carries a user name or token; take it out"),
+    "git_host": (NEVER, "the host of fw_url is not in COTA_GIT_HOSTS"),
+    "git_ref": (NEVER, "no such branch, tag or commit"),
+    "git_repo": (NEVER, "the repository does not exist or is private"),
     "git_empty": (NEVER, "the repository is empty"),
-    "git_folder": (NEVER, "the repository has no such folder, or the folder is empty"),
-    "git_denied": (NEVER, "the Git host refuses access to the repository"),
+    "git_folder": (NEVER, "the folder does not exist or is empty"),
+    "git_denied": (NEVER, "the Git host refuses access"),
     "git_limit": (LATER, "the Git host's rate limit is used up"),
-    "git_status": (LATER, "the Git host answered with an unexpected status"),
-    "git_answer": (LATER, "the Git host's answer could not be read"),
-    "listing_truncated": (NEVER, "the repository is too large for the Git host to list whole"),
+    "git_status": (LATER, "the Git host failed"),
+    "git_answer": (LATER, "the answer is not a Git host's"),
+    "listing_truncated": (NEVER, "the repository is too large to be listed"),
     "listing_cut": (LATER, "the listing ended early"),
     "too_many": (NEVER, "the release has too many files"),
     "path_fat": (NEVER, "a FAT drive cannot hold this path"),
-    "path_long": (NEVER, "this path is too long for a board"),
-    "path_kept": (NEVER, "the drive keeps a file or folder where the release needs this name; see COTA_KEEP"),
-    "path_case": (NEVER, "two paths differ only by upper and lower case, which a FAT drive cannot hold"),
-    "symlink": (NEVER, "the release holds a symbolic link, which a FAT drive cannot hold"),
-    "submodule": (NEVER, "the release holds a Git submodule, which a board cannot follow"),
-    "lfs": (NEVER, "this file is only a Git LFS pointer; keep the file itself in the repository"),
+    "path_long": (NEVER, "the path is too long"),
+    "path_kept": (NEVER, "the drive keeps what is in the release's way; see COTA_KEEP"),
+    "path_case": (NEVER, "a FAT drive takes both paths for one"),
+    "symlink": (NEVER, "a FAT drive has no symbolic links"),
+    "submodule": (NEVER, "a board cannot follow a Git submodule"),
+    "lfs": (NEVER, "only a Git LFS pointer; put the file itself into Git"),
     "ignore": (NEVER, ".cotaignore is too long or not UTF-8"),
-    "boot_hook": (NEVER, "the release's boot.py lacks cOTA's hook; take boot.py from cOTA's device folder, or name it in .cotaignore"),
+    "boot_hook": (NEVER, "boot.py lacks cOTA's hook; take cOTA's, or name it in .cotaignore"),
     "hash": (LATER, "the bytes that arrived are not the release's"),
-    "staged": (LATER, "the staged bytes did not read back as they were written"),
+    "staged": (LATER, "what was staged does not read back"),
     "space": (NEVER, "the release does not fit on the drive"),
-    "read_only": (LATER, "the drive is not writable to the updater: USB holds it"),
+    "read_only": (LATER, "USB holds the drive"),
     "flash": (LATER, "the drive failed"),
     "memory": (LATER, "out of memory"),
-    "apply": (LATER, "the release is committed but could not be applied yet"),
-    "refused": (NEVER, "this release was given up before; publish it anew, or set cota_retry"),
+    "apply": (LATER, "the release could not be applied yet"),
     "internal": (LATER, "the updater itself failed"),
 }
 
@@ -76,10 +76,9 @@ class OverTheAirUpdateError(Exception):
     """
 
     def __init__(self, code, detail=""):
-        later, sentence = _RELEASE.get(code) or (LATER, code)
-        super().__init__(sentence + ": " + detail if detail else sentence)
+        self.later, text = _RELEASE.get(code) or (LATER, code)
+        super().__init__(_with(text, detail))
         self.code = code
-        self.later = later
         self.wait = None
 
 
@@ -98,12 +97,16 @@ class EmptyGithubRepoError(OverTheAirUpdateError):
 class NetworkError(_Connection):
     """The network did not carry an answer to its end. Always worth another try."""
 
+    later = LATER
+    wait = None
+
     def __init__(self, code, detail=""):
-        sentence = _NETWORK[code]
-        super().__init__(sentence + ": " + detail if detail else sentence)
+        super().__init__(_with(_NETWORK[code], detail))
         self.code = code
-        self.later = LATER
-        self.wait = None
+
+
+def _with(text, detail):
+    return text + ": " + detail if detail else text
 
 
 _CLASSES = {
@@ -118,10 +121,8 @@ _CLASSES = {
 
 def error(code, detail="", wait=None):
     """The exception for `code`, to be raised by the caller; `detail` names the thing, never a secret."""
-    if code in _NETWORK:
-        made = NetworkError(code, detail)
-    else:
-        made = _CLASSES.get(code, OverTheAirUpdateError)(code, detail)
+    kind = NetworkError if code in _NETWORK else _CLASSES.get(code, OverTheAirUpdateError)
+    made = kind(code, detail)
     made.wait = wait
     return made
 

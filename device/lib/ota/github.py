@@ -7,6 +7,10 @@ MAX_REF_PARTS = 4  # how many slashes a branch name may hold, less one: each fur
 MAIN = "main"
 HEADERS = {"User-Agent": "cota", "X-GitHub-Api-Version": "2022-11-28"}  # GitHub refuses a request without User-Agent
 SHA_ONLY = "application/vnd.github.sha"  # the commit's 40 digits as the whole body
+# The host's name and the path's start on github.com, and what is before that path on GitHub Enterprise.
+_API = ("api.github.com", "/repos", "/api/v3")
+_RAW = ("raw.githubusercontent.com", "", "/raw")
+_REFUSALS = {401: "git_denied", 403: "git_denied", 404: "git_repo", 409: "git_empty", 422: "git_ref"}
 _UNKNOWN_WAIT = 60  # seconds; GitHub asks for a minute at least where it names no time
 
 
@@ -18,39 +22,32 @@ def refs(repository):
     return [("/".join(rest[:n]), "/".join(rest[n:])) for n in range(1, min(len(rest), MAX_REF_PARTS) + 1)]
 
 
-def _api(repository, path):
-    target = "/repos/" + quote(repository.owner) + "/" + quote(repository.name) + path
+def _url(repository, place, path, query=""):
+    host, prefix, elsewhere = place
+    target = prefix + "/" + quote(repository.owner + "/" + repository.name + "/" + path) + query
     if repository.is_github:
-        return "https", "api.github.com", 443, target
-    return repository.scheme, repository.host, repository.port, "/api/v3" + target
+        return "https", host, 443, target
+    return repository.scheme, repository.host, repository.port, elsewhere + target
 
 
 def commit_url(repository, ref):
     """GET /repos/{owner}/{repo}/commits/{ref}, to be asked for with `Accept: SHA_ONLY`."""
-    return _api(repository, "/commits/" + quote(ref))
+    return _url(repository, _API, "commits/" + ref)
 
 
 def tree_url(repository, commit):
     """GET /repos/{owner}/{repo}/git/trees/{commit}?recursive=1: every path of the commit in one answer."""
-    return _api(repository, "/git/trees/" + commit + "?recursive=1")
+    return _url(repository, _API, "git/trees/" + commit, "?recursive=1")
 
 
 def raw_url(repository, commit, path):
     """The bytes of one file at a commit: immutable, so no cache can hold them stale."""
-    target = "/" + quote(repository.owner) + "/" + quote(repository.name) + "/" + commit + "/" + quote(path)
-    if repository.is_github:
-        return "https", "raw.githubusercontent.com", 443, target
-    return repository.scheme, repository.host, repository.port, "/raw" + target
+    return _url(repository, _RAW, commit + "/" + path)
 
 
 def is_commit(text):
     """True for the 40 hexadecimal digits of a commit."""
-    if len(text) != 40:
-        return False
-    for char in text:
-        if char not in "0123456789abcdef":
-            return False
-    return True
+    return len(text) == 40 and not text.strip("0123456789abcdef")
 
 
 def refusal(status, headers, what):
@@ -58,15 +55,7 @@ def refusal(status, headers, what):
     detail = what + " (HTTP " + str(status) + ")"
     if status == 429 or (status == 403 and (headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers)):
         return error("git_limit", detail, _wait(headers))
-    if status in (401, 403):
-        return error("git_denied", detail)
-    if status == 404:
-        return error("git_repo", detail)
-    if status == 409:
-        return error("git_empty", detail)
-    if status == 422:
-        return error("git_ref", detail)
-    return error("git_status", detail)
+    return error(_REFUSALS.get(status, "git_status"), detail)
 
 
 def _wait(headers):

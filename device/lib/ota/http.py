@@ -10,7 +10,7 @@ What is read in each state, and the state after it:
     HEADER      header line                 HEADER
     HEADER      empty line after 1xx        STATUS
     HEADER      empty line                  FIXED, SIZE, UNTIL_EOF or END, and the event HEAD
-    FIXED       Content-Length bytes        END
+    FIXED       Content-Length bytes        END (at once if there are none)
     SIZE        chunk-size line             CHUNK, or TRAILER after size 0
     CHUNK       that many bytes             CHUNK_END
     CHUNK_END   empty line                  SIZE
@@ -33,20 +33,9 @@ CHUNK_DIGITS = 7  # 256 MiB in one chunk, and the number stays a small integer o
 
 # Everything else is skipped unread, so that a chatty server costs no heap.
 KEPT = (
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "date",
-    "etag",
-    "github-authentication-token-expiration",
-    "location",
-    "retry-after",
-    "transfer-encoding",
-    "x-ratelimit-remaining",
-    "x-ratelimit-reset",
-)
+    "connection content-encoding content-length content-range content-type date "
+    "etag github-authentication-token-expiration location retry-after transfer-encoding x-ratelimit-remaining x-ratelimit-reset"
+).split()
 
 _LISTS = ("connection", "content-encoding", "transfer-encoding")  # may come in several lines (RFC 9110 section 5.3)
 _DIGITS = b"0123456789"
@@ -54,7 +43,7 @@ _HEX = b"0123456789abcdefABCDEF"
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # RFC 9110 section 5.6.2
 _VISIBLE = bytes(range(0x21, 0x7F))
 
-# In this order one comparison tells a line from a body: up to _TRAILER a line is read, up to _CHUNK a counted body.
+# In this order one comparison tells a line from a body: up to _TRAILER a line is read.
 _STATUS = 0
 _HEADER = 1
 _SIZE = 2
@@ -72,10 +61,10 @@ class ProtocolError(ValueError):
 
     Attributes:
         code: a short stable name such as "http_truncated".
-        detail: what it was about, for people; it never repeats a value, ours or theirs.
+        detail: which header, or how many bytes, where the code does not say it all; it never repeats a value, ours or theirs.
     """
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code, detail):
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
@@ -97,28 +86,22 @@ class ResponseReader:
         reusable: whether the connection may carry another request; True only after DONE.
     """
 
-    def __init__(self, method: str = "GET") -> None:
+    def __init__(self, method="GET"):
         self._line = bytearray(LINE_BYTES)
         self.begin(method)
 
-    def begin(self, method: str) -> None:
+    def begin(self, method):
         """Forget the last response and expect one to a request with this method."""
-        self.consumed = 0
-        self.data_start = 0
-        self.data_end = 0
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.length: int | None = None
+        self.length = None
         self.received = 0
-        self.reusable = self._keep = False
+        self.reusable = False
         self._bare = method == "HEAD"
         self._state = _STATUS
         self._fill = 0  # bytes of the current line in _line
         self._lost = 0  # bytes of it that did not fit
         self._head = 0  # bytes that were not body
-        self._left = 0  # bytes of the body, or of the chunk, still to come
 
-    def next(self, buf: bytearray, start: int, end: int) -> int:
+    def next(self, buf, start, end):
         """Say what the bytes buf[start:end] hold first.
 
         Returns:
@@ -131,49 +114,32 @@ class ResponseReader:
             ProtocolError: the response is refused; close the connection.
         """
         at = start
-        while True:
-            state = self._state
-            if state <= _TRAILER:
-                if at == end:
-                    break
-                found = buf.find(b"\n", at, end)
-                self._collect(buf, at, end if found < 0 else found)
-                if found < 0:
-                    break
-                at = found + 1
-                self._on_line(state, self._fill)
+        event = NEED_DATA
+        while at < end and self._state <= _TRAILER and event == NEED_DATA:
+            found = buf.find(b"\n", at, end)
+            stop = end if found < 0 else found
+            self._collect(buf, at, stop)
+            at = stop
+            if found >= 0:
+                at += 1
+                if self._on_line(self._state, self._fill):
+                    event = HEAD
                 self._fill = self._lost = 0
-                if state == _HEADER and self._state > _HEADER:
-                    self.consumed = at - start
-                    return HEAD
-            elif state == _END:
-                if at != end:
-                    self.reusable = False
-                self.consumed = at - start
-                return DONE
-            elif state == _FAILED:
-                raise RuntimeError("this response was refused")
-            elif self._left == 0 and state != _UNTIL_EOF:
-                if state == _FIXED:
-                    self._finish()
-                else:
-                    self._state = _CHUNK_END
-            elif at == end:
-                break
-            else:
-                stop = end
-                if state != _UNTIL_EOF:
-                    stop = min(end, at + self._left)
-                    self._left -= stop - at
-                self.data_start = at
-                self.data_end = stop
-                self.received += stop - at
-                self.consumed = stop - start
-                return DATA
-        self.consumed = end - start
-        return NEED_DATA
+        if self._state == _FAILED:
+            raise RuntimeError("this response was refused")
+        if event == NEED_DATA and self._state == _END:
+            if at < end:
+                self._keep = False
+            self.reusable = self._keep
+            event = DONE
+        elif event == NEED_DATA and at < end:
+            self.data_start = at
+            at = self.data_end = self._on_body(at, end)
+            event = DATA
+        self.consumed = at - start
+        return event
 
-    def eof(self) -> int:
+    def eof(self):
         """Take the end of the stream.
 
         Returns:
@@ -182,75 +148,74 @@ class ResponseReader:
         Raises:
             ProtocolError: "http_closed" if not one byte of a response came, else "http_truncated", with received and expected counts.
         """
-        state = self._state
-        self.reusable = self._keep = False
-        if state == _UNTIL_EOF or (state == _FIXED and not self._left):
-            self._finish()
-        elif state == _FAILED:
-            raise RuntimeError("this response was refused")
-        elif state != _END:
-            if self._head == 0:
-                self._fail("closed", "no answer")
-            total = "" if self.length is None else " of %d" % self.length
-            self._fail("truncated", "%d%s bytes of body, %d of head" % (self.received, total, self._head))
+        if self._state == _UNTIL_EOF:
+            self._state = _END
+        if self._state != _END:
+            self._fail("truncated" if self._head else "closed", "%d of %s bytes of body" % (self.received, self.length))
+        self.reusable = False
         return DONE
 
-    def _finish(self):
-        self._state = _END
-        self.reusable = self._keep
-
-    def _fail(self, code, detail):
+    def _fail(self, code, detail=""):
         self._state = _FAILED
-        self.reusable = False
         raise ProtocolError("http_" + code, detail)
 
     def _collect(self, buf, at, stop):
         """Move the bytes of a line into _line, as far as they fit."""
-        fill = self._fill
-        fits = min(stop - at, LINE_BYTES - fill)
-        if fits:
-            self._line[fill : fill + fits] = buf[at : at + fits]
-        self._fill = fill + fits
-        self._lost += stop - at - fits
+        fits = buf[at : min(stop, at + LINE_BYTES - self._fill)]
+        self._line[self._fill : self._fill + len(fits)] = fits
+        self._fill += len(fits)
+        self._lost += stop - at - len(fits)
         self._head += stop - at
         if self._head > HEAD_BYTES:
-            self._fail("long", "more than %d bytes of head" % HEAD_BYTES)
+            self._fail("long")
+
+    def _on_body(self, at, end):
+        """Count the body bytes that begin at `at`; returns where they end."""
+        if self._state != _UNTIL_EOF:
+            end = min(end, at + self._left)
+            self._left -= end - at
+            if not self._left:
+                self._state = _END if self._state == _FIXED else _CHUNK_END
+        self.received += end - at
+        return end
 
     def _on_line(self, state, size):
-        """Take the complete line in _line[:size], of which the LF is already gone."""
+        """Take the complete line in _line[:size], of which the LF is already gone; true if it completes the head."""
         line = self._line
         if not self._lost and size and line[size - 1] == 13:
             size -= 1
         elif state == _SIZE or (state > _HEADER and not self._lost):
             # RFC 9112 section 2.2 lets a recipient take a bare LF in the head, and small servers send it. It says nothing of the kind for
             # chunks, where two readings of one line give two bodies.
-            self._fail("chunk", "no CR LF")
+            self._fail("chunk")
         if line.find(b"\r", 0, size) >= 0 or line.find(b"\0", 0, size) >= 0:
-            self._fail("chunk" if state > _HEADER else "header", "bare CR or NUL")
+            self._fail("chunk" if state > _HEADER else "header")
         if state == _STATUS:
             self._on_status(line[:size])
-        elif state == _HEADER:
-            if size:
-                self._on_header(line, size)
-            elif self.status < 200:
-                self._state = _STATUS  # interim, RFC 9110 section 15.2
-            else:
-                self._on_head()
         elif state == _SIZE:
             self._on_size(line, size)
+        elif size:
+            if state == _HEADER:
+                self._on_header(line, size)
+            elif state == _CHUNK_END:
+                self._fail("chunk")
         elif state == _CHUNK_END:
-            if size:
-                self._fail("chunk", "longer than its size")
-            self._head -= 1
+            self._head -= 1  # its CR
             self._state = _SIZE
-        elif not size:
-            self._finish()
+        elif state == _TRAILER:
+            self._state = _END
+        elif self.status < 200:
+            self._state = _STATUS  # interim, RFC 9110 section 15.2
+        else:
+            self._on_head()
+            return True
+        return False
 
     def _on_status(self, line):
         # RFC 9112 section 4: HTTP-version SP status-code SP [ reason-phrase ]; servers also leave out the last SP.
         code = line[9:12]
         if line[:9] not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or len(code) < 3 or code.strip(_DIGITS) or code[0] == 48 or line[12:13].strip(b" "):
-            self._fail("status_line", "no HTTP/1.x")
+            self._fail("status_line")
         self.status = int(str(code, "utf-8"))
         self._modern = line[7] == 49
         self.headers = {}
@@ -260,7 +225,7 @@ class ResponseReader:
         # RFC 9112 section 5: no space before the colon, and no folded lines, which are sent only by those who try to be misread.
         colon = line.find(b":", 0, size)
         if colon < 1 or line[:colon].strip(_TOKEN):
-            self._fail("header", "no name")
+            self._fail("header")
         name = str(line[:colon], "utf-8").lower()
         if name not in KEPT:
             return
@@ -268,13 +233,12 @@ class ResponseReader:
             value = str(line[colon + 1 : size], "utf-8").strip(" \t")
         except ValueError:  # UnicodeError
             self._fail("header", name)
-        old = self.headers.get(name)
-        if old is not None:
-            if name in _LISTS:
-                value = old + ", " + value
-            elif old != value:
-                # RFC 9112 section 6.3 for Content-Length; for the others two values would let the sender choose who is misled.
-                self._fail("header_twice", name)
+        old = self.headers.get(name, value)
+        if name in _LISTS and name in self.headers:
+            value = old + ", " + value
+        elif old != value:
+            # RFC 9112 section 6.3 for Content-Length; for the others two values would let the sender choose who is misled.
+            self._fail("header_twice", name)
         if self._lost or len(value) > LINE_BYTES:
             self._fail("header_long", name)
         self.headers[name] = value
@@ -285,38 +249,38 @@ class ResponseReader:
         coding = get("transfer-encoding")
         length = get("content-length")
         if coding is not None and (length is not None or coding.lower() != "chunked" or not self._modern):
-            self._fail("framing", "transfer-encoding")
+            self._fail("framing")
         if length is not None:
-            if not length or len(length) > LENGTH_DIGITS or length.encode().strip(_DIGITS):
-                self._fail("length", "content-length")
-            self.length = self._left = int(length)
+            if not _is(length, _DIGITS) or len(length) > LENGTH_DIGITS:
+                self._fail("length")
+            self.length = self._left = int(length)  # _left: bytes of the body, or of the chunk, still to come
         options = [word.strip() for word in get("connection", "").lower().split(",")]
         self._keep = "close" not in options and (self._modern or "keep-alive" in options)
         if self._bare or self.status in (204, 304):
-            self._finish()
+            self._state = _END
         # Nobody asked for a compressed body; only that of a success would be taken for what it is not.
         elif self.status < 300 and get("content-encoding", "").lower() not in ("", "identity"):
-            self._fail("encoding", "content-encoding")
-        elif coding is not None:
+            self._fail("encoding")
+        elif coding:
             self._state = _SIZE
-        elif length is not None:
-            self._state = _FIXED
-        else:
+        elif length is None:
             self._keep = False
             self._state = _UNTIL_EOF
+        else:
+            self._state = _FIXED if self._left else _END
 
     def _on_size(self, line, size):
         # RFC 9112 section 7.1: hex digits, and after a semicolon extensions, which are skipped.
         semicolon = line.find(b";", 0, size)
         digits = line[: size if semicolon < 0 else semicolon].rstrip(b" \t")
         if not digits or len(digits) > CHUNK_DIGITS or digits.strip(_HEX):
-            self._fail("chunk", "size")
+            self._fail("chunk")
         self._head -= len(digits) + 1  # with its CR: only extensions count
         self._left = int(str(digits, "utf-8"), 16)
         self._state = _CHUNK if self._left else _TRAILER
 
 
-def request_head(method: str, host: str, port: int | None, target: str, headers: dict[str, str]) -> bytes:
+def request_head(method, host, port, target, headers):
     """Build the head of a request, up to and including the empty line.
 
     Args:
@@ -327,24 +291,24 @@ def request_head(method: str, host: str, port: int | None, target: str, headers:
     Raises:
         ProtocolError: "http_request": a part holds a character that could end it, such as CR or LF.
     """
-    if not _is(method, _TOKEN):
-        raise ProtocolError("http_request", "method")
-    if not _is(host, _VISIBLE) or "/" in host or "@" in host:
-        raise ProtocolError("http_request", "host")
-    if not _is(target, _VISIBLE) or target[0] != "/":
-        raise ProtocolError("http_request", "path")
     if ":" in host and host[0] != "[":
         host = "[" + host + "]"
+    _check("method", _is(method, _TOKEN))
+    _check("host", _is(host, _VISIBLE) and "/" not in host and "@" not in host)
+    _check("path", _is(target, _VISIBLE) and target[0] == "/")
     head = method + " " + target + " HTTP/1.1\r\nHost: " + host
     if port is not None:
         head += ":%d" % port
     for name, value in headers.items():
-        if not _is(name, _TOKEN) or name.lower() == "host":
-            raise ProtocolError("http_request", "header name")
-        if not _is("x" + value.replace(" ", "x").replace("\t", "x"), _VISIBLE):
-            raise ProtocolError("http_request", "value of " + name)
+        _check("header name", _is(name, _TOKEN) and name.lower() != "host")
+        _check("value of " + name, _is("x" + value, _VISIBLE + b" \t"))
         head += "\r\n" + name + ": " + value
     return (head + "\r\n\r\n").encode()
+
+
+def _check(what, good):
+    if not good:
+        raise ProtocolError("http_request", what)
 
 
 def _is(text, characters):

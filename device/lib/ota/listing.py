@@ -13,13 +13,14 @@ import json
 # A peer sizes all of these.
 ENTRY_BYTES = 2048  # one entry: a path of 255 characters, each as \uXXXX, and GitHub's long url beside it
 BRACKETS = 64  # opening or closing ones in one entry, its path included: each costs heap or one more attempt
-ENTRIES = 100000  # GitHub's own limit for a recursive listing
-LISTING_BYTES = 33554432  # GitHub stops at 7 MB
+LISTING_BYTES = 33554432  # GitHub stops at 7 MB and 100,000 entries
 
 # What comes next: O the listing's bracket, K a key or the end, V a value, E an entry or the end, C nothing. Commas and colons are skipped
 # like white space, as the board's own json does: without them the meaning is the same.
-_AFTER = {"O{": "K", "K}": "C", "E]": "K"}
+_AFTER = {"O{": "K", "K}": "C", "E]": "K", "K": "V", "V": "K", "E": "E"}
+_BEGINS = ('K"', "E{")  # a key, an entry
 _CLOSING = {"{": b"}", "[": b"]", '"': b'"'}
+_WORD = b"+-.0123456789Eaeflnrstu"  # the characters of numbers, true, false and null
 _HEX = "0123456789abcdef"
 
 
@@ -32,7 +33,7 @@ class ListingError(ValueError):
         detail: where, for people.
     """
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code, detail):
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
@@ -44,29 +45,21 @@ class TreeListing:
     `mode` is a string of six octal digits, `kind` is "blob", "tree" or "commit", `sha` is 40 lower-case hex digits, `size` is in bytes and
     0 for what is no blob. The path is as Git has it: whether a drive can hold it is for others to say. Until `end` has returned the listing
     may still prove incomplete, so do nothing on the strength of an entry that cannot be undone.
-
-    Attributes:
-        entries: how many entries came so far.
-        sha: what the listing says about itself: the tree's sha, or "".
     """
 
     def __init__(self, handler):
-        self.entries = 0
-        self.sha = ""
         self._handler = handler
         self._buf = bytearray(ENTRY_BYTES)
-        self._start = 0  # _buf[_start:_end] is not yet understood
-        self._end = 0
-        self._scan = 0  # where to look for the end of the value that starts at _start; 0 if none was begun
+        self._start = self._end = 0  # _buf[_start:_end] is not yet understood
+        self._scan = 1  # where to look for the end of the value that starts at _start, counted from there
         self._tries = 0
         self._total = 0
         self._state = "O"
         self._key = ""
         self._value = None
-        self._complete = False
-        self._seen_tree = False
+        self._complete = self._seen_tree = False
 
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
+    def feed(self, data):
         """Take the next bytes; a memoryview is taken without another copy.
 
         Raises:
@@ -78,17 +71,20 @@ class TreeListing:
         if self._total > LISTING_BYTES:
             self._fail("long")
         while at < size:
-            end = self._end
-            if end == ENTRY_BYTES:
-                end = self._make_room()
-            take = min(size - at, ENTRY_BYTES - end)
-            self._buf[end : end + take] = data[at : at + take]
-            self._end = end + take
+            if self._end == ENTRY_BYTES:
+                if self._start == 0:
+                    self._fail("long")
+                self._end -= self._start
+                self._buf[: self._end] = self._buf[self._start :]
+                self._start = 0
+            take = min(size - at, ENTRY_BYTES - self._end)
+            self._buf[self._end : self._end + take] = data[at : at + take]
+            self._end += take
             at += take
             while self._start < self._end and self._step():
                 pass
 
-    def end(self) -> None:
+    def end(self):
         """Take the end of the stream.
 
         Raises:
@@ -100,18 +96,7 @@ class TreeListing:
             self._fail("format")
 
     def _fail(self, code):
-        raise ListingError("listing_" + code, "after %d entries, %d bytes" % (self.entries, self._total))
-
-    def _make_room(self):
-        start = self._start
-        if start == 0:
-            self._fail("long")
-        size = ENTRY_BYTES - start
-        self._buf[:size] = self._buf[start:]
-        self._start = 0
-        if self._scan:
-            self._scan -= start
-        return size
+        raise ListingError("listing_" + code, "after " + str(self._total) + " bytes")
 
     def _step(self):
         """Understand one more thing; False if more bytes are needed for that."""
@@ -123,88 +108,66 @@ class TreeListing:
             after = "E"
         if after:
             self._start += 1
-            self._state = after
-        elif (state == "V" and self._key != "tree") or (state == "K" and char == '"') or (state == "E" and char == "{"):
+        elif state + char in _BEGINS or (state == "V" and self._key != "tree"):
             if not self._take(_CLOSING.get(char)):
                 return False
-            value = self._value
+            after = _AFTER[state]
             if state == "K":
-                self._key = value
-                self._state = "V"
+                self._key = self._value
             elif state == "E":
-                self._on_entry(value)
-            else:
-                self._on_value(self._key, value)
-                self._state = "K"
+                self._on_entry(self._value)
+            elif self._key == "truncated":
+                if self._value is not False:
+                    self._fail("truncated" if self._value is True else "format")
+                self._complete = True
         else:
             self._fail("format")
+        self._state = after
         return True
 
     def _take(self, closing):
-        """Put the value that begins at _start into _value; False if its end is not here yet."""
+        """Put the value that begins at _start into _value, and go behind it; False if its end is not here yet."""
         buf = self._buf
         start = self._start
         end = self._end
-        scan = self._scan or start + 1
         while True:
-            found = buf.find(closing or b"}", scan, end)
-            stop = found + 1
-            if not closing:
-                # A number or a word has no end of its own.
-                comma = buf.find(b",", scan, end)
-                stop = found = comma if found < 0 or 0 <= comma < found else found
-            if found < 0:
-                self._scan = end
+            if closing:
+                stop = buf.find(closing, start + self._scan, end) + 1
+            else:  # a number or a word ends before the first character that can be in none
+                rest = len(bytes(buf[start:end]).lstrip(_WORD))
+                stop = rest and end - rest
+            if not stop:
+                self._scan = end - start
                 return False
-            scan = found + 1
+            self._scan = stop - start
             self._tries += 1
             if self._tries > BRACKETS or buf.count(b"{", start, stop) + buf.count(b"[", start, stop) > BRACKETS:
                 self._fail("long")
             try:
                 # bytes, because MicroPython checks the UTF-8 of bytes but not of a memoryview.
                 self._value = json.loads(str(bytes(buf[start:stop]), "utf-8"))
+                break
             except UnicodeError:
                 self._fail("format")  # a bracket or a quote is no part of a longer character, so more bytes would not help
             except ValueError:
-                if closing:
-                    continue
-                self._fail("format")
-            self._start = stop
-            self._scan = self._tries = 0
-            return True
-
-    def _on_value(self, key, value):
-        if key == "truncated":
-            if value is not False:
-                self._fail("truncated" if value is True else "format")
-            self._complete = True
-        elif key == "sha" and isinstance(value, str):
-            self.sha = value
+                if not closing:
+                    self._fail("format")
+        self._start = stop
+        self._scan = 1
+        self._tries = 0
+        return True
 
     def _on_entry(self, entry):
-        get = entry.get
-        path = get("path")
-        mode = get("mode")
-        kind = get("type")
-        sha = get("sha")
-        size = get("size") if kind == "blob" else 0
-        if not (
-            isinstance(path, str)
-            and path
-            and kind in ("blob", "tree", "commit")
-            and _is(mode, 6, "01234567")
-            and _is(sha, 40, _HEX)
-            and type(size) is int  # a bool is an int for CPython's isinstance
-            and size >= 0
-        ):
+        path, mode, kind, sha = [entry.get(name) for name in ("path", "mode", "type", "sha")]
+        size = entry.get("size") if kind == "blob" else 0
+        if kind not in ("blob", "tree", "commit") or not _is(mode, 6, "01234567") or not _is(sha, 40, _HEX):
+            self._fail("format")
+        if not path or not isinstance(path, str) or type(size) is not int or size < 0:  # a bool is an int for CPython's isinstance
             self._fail("format")
         try:
             path = _well_formed(path)
         except ValueError:
             self._fail("format")
-        self.entries += 1
-        if self.entries > ENTRIES:
-            self._fail("long")
         self._handler(path, mode, kind, sha, size)
 
 
@@ -227,11 +190,11 @@ def _well_formed(path):
         # Half a pair, or an overlong form, which would hide a slash from a search for one.
         if low != bool(high) or chr(code) != char:
             raise ValueError
-        if low:
+        if 0xD800 <= code <= 0xDBFF:
+            high = code
+        elif low:
             whole += chr(0x10000 + ((high - 0xD800) << 10) + code - 0xDC00)
             high = 0
-        elif 0xD800 <= code <= 0xDBFF:
-            high = code
         else:
             whole += char
     if high:

@@ -12,35 +12,26 @@ MAX_PATH = 200  # bytes of UTF-8: a plan record's length is one byte
 MAX_PART = 100  # bytes: FAT holds 255 UTF-16 units, but each 13 cost a directory entry
 MAX_IGNORE = 4096  # bytes of .cotaignore, which is held in RAM while the listing is checked
 
-_BAD_CHARS = '*?:"|<>\\'  # refused by FatFs, or (backslash) a separator to it
+_BAD_CHARS = '*?:"|<>\\\x7f'  # refused by FatFs, or (backslash) a separator to it
 # What the board's owner keeps even where a release lacks it, as the original does; a trailing / names a folder.
-_KEPT = ("main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/")
+_KEPT = ["main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/"]
 # What the system puts on the drive; never part of a release, never deleted.
-_SYSTEM = (
-    "boot_out.txt",
-    "sd/",
-    "system volume information/",
-    ".trashes/",
-    ".trashes",
-    ".fseventsd/",
-    ".metadata_never_index",
-    ".spotlight-v100/",
-    STATE_FOLDER + "/",
-)
+_SYSTEM = "boot_out.txt sd/ .trashes/ .trashes .fseventsd/ .metadata_never_index .spotlight-v100/".split()
+_SYSTEM += ["system volume information/", STATE_FOLDER + "/"]
 
 
 def problem(path):
-    """The error code for a path that a board cannot hold, or None."""
+    """The error code for a path that a board cannot hold, or None. (Halves of surrogate pairs are refused with the listing.)"""
     if len(path.encode()) > MAX_PATH:
         return "path_long"
     for part in path.split("/"):
-        if not part or part in (".", "..") or part[-1] in ". " or part[0] == " " or _is_alias(part):
+        if not part or part[-1] in ". " or part[0] == " " or min(part) < " " or _is_alias(part):
             return "path_fat"
         if len(part.encode()) > MAX_PART:
             return "path_long"
-        for char in part:
-            if ord(char) < 0x20 or ord(char) == 0x7F or 0xD800 <= ord(char) < 0xE000 or char in _BAD_CHARS:
-                return "path_fat"
+    for char in _BAD_CHARS:
+        if char in path:
+            return "path_fat"
     return None
 
 
@@ -70,14 +61,14 @@ class Rules:
     """
 
     def __init__(self, keep=(), update_settings=False):
-        self._kept = list(_KEPT + _SYSTEM)
+        self._kept = _KEPT + _SYSTEM
         for name in keep:
             low = name.strip().lower()
             low = (low[2:] if low[:2] == "./" else low).lstrip("/")
             if low:
                 self._kept.append(low)
         self._update_settings = update_settings
-        self._ignored = ()
+        self._ignored = b""
 
     def ignore(self, text):
         """Take a release's .cotaignore: bytes, one path, `folder/` or `*.ext` a line; `#` starts a comment line.
@@ -86,31 +77,40 @@ class Rules:
             OverTheAirUpdateError: "ignore" where it is not UTF-8.
         """
         try:
-            lines = text.decode().split("\n")
+            text.decode()
         except UnicodeError:
             raise error("ignore")
-        self._ignored = [line.strip().lstrip("/") for line in lines if line.strip() and line.strip()[0] != "#"]
+        self._ignored = text
 
     def skips(self, path):
         """True if this file of the release stays off the board: the system's names, settings.toml unless asked for, what is ignored."""
         low = path.lower()
-        return _matches(_SYSTEM, low) or _is_apple(low) or (low == SETTINGS_FILE and not self._update_settings) or self._ignores(path)
+        return _matches(_SYSTEM, low) or (low == SETTINGS_FILE and not self._update_settings) or self._ignores(path)
 
     def keeps(self, path):
         """True if this file on the drive stays although the release lacks it."""
-        low = path.lower()
-        return _matches(self._kept, low) or _is_apple(low)
+        return _matches(self._kept, path.lower())
 
     def keeps_folder(self, path):
         """True if everything in this folder of the drive stays although the release lacks it."""
         return _matches(self._kept, path.lower() + "/")
 
     def _ignores(self, path):
-        for rule in self._ignored:
-            if rule[:2] == "*.":
+        """The lines are read anew for each path: as a list they would take ten times the heap."""
+        text, path = self._ignored, path.encode()
+        start = 0
+        while start < len(text):
+            end = text.find(b"\n", start)
+            end = len(text) if end < 0 else end
+            rule = text[start:end].strip()
+            start = end + 1
+            if rule[:1] == b"#":
+                continue
+            rule = rule.lstrip(b"/")
+            if rule[:2] == b"*.":
                 if path.endswith(rule[1:]):
                     return True
-            elif path == rule or (rule[-1] == "/" and path.startswith(rule)):
+            elif path == rule or (rule[-1:] == b"/" and path.startswith(rule)):
                 return True
         return False
 
@@ -119,9 +119,4 @@ def _matches(rules, low):
     for rule in rules:
         if low == rule or (rule[-1] == "/" and low.startswith(rule)):
             return True
-    return False
-
-
-def _is_apple(low):
-    """`._name`: macOS keeps a file's extra attributes there."""
-    return low[low.rfind("/") + 1 :].startswith("._")
+    return low.split("/")[-1][:2] == "._"  # macOS keeps a file's extra attributes there

@@ -23,10 +23,8 @@ FOLDER = 0x58  # X: a folder on the drive to be removed once it is empty
 
 PROBLEMS = ("path_fat", "path_long", "symlink", "submodule")
 
-_FORMAT = "<BBII"  # record bytes, action, file bytes, arena sector
-_HEAD_BYTES = 10
-DIGEST_BYTES = 20  # SHA-1 of a Git blob
-_NO_DIGEST = bytes(DIGEST_BYTES)
+_FORMAT = "<BBII20s"  # record bytes, action, file bytes, arena sector, SHA-1 of a Git blob; the path follows
+_HEAD_BYTES = 30
 
 
 def sectors(length):
@@ -38,7 +36,7 @@ class Plan:
     """A cursor over the plan's records with one sector in RAM.
 
     Attributes:
-        action, length, offset: The record under the cursor.
+        action, length, offset, digest: The record under the cursor.
         first: The store's sector that the plan begins at.
         files: How many records were appended before `seal`.
         count: How many sectors the plan has.
@@ -57,6 +55,7 @@ class Plan:
         self.count = 1
         self.files = 0
         self.action = self.length = self.offset = 0
+        self.digest = b""
 
     def restore(self, count, files):
         """Take over the sealed plan of `count` sectors that an earlier run wrote."""
@@ -72,19 +71,17 @@ class Plan:
     def append(self, action, length, offset, digest, path):
         """Add a record at the plan's end; `path` is text, `digest` 20 bytes or None."""
         name = path.encode()
-        total = _HEAD_BYTES + DIGEST_BYTES + len(name)
+        total = _HEAD_BYTES + len(name)
         self._load(self.count - 1)
         if self._end + total > SECTOR:
-            self._flush()
-            for i in range(SECTOR):
-                self._buffer[i] = 0
+            self.close()
+            self._buffer[:] = bytes(SECTOR)
             self.count += 1
             self._loaded = self.count - 1
             self._end = 0
         at = self._end
-        struct.pack_into(_FORMAT, self._buffer, at, total, action, length, offset)
-        self._buffer[at + _HEAD_BYTES : at + _HEAD_BYTES + DIGEST_BYTES] = digest or _NO_DIGEST
-        self._buffer[at + _HEAD_BYTES + DIGEST_BYTES : at + total] = name
+        struct.pack_into(_FORMAT, self._buffer, at, total, action, length, offset, digest or b"")
+        self._buffer[at + _HEAD_BYTES : at + total] = name
         self._end = at + total
         self._dirty = True
         if action in (FILE, BAD):
@@ -94,7 +91,7 @@ class Plan:
 
     def rewind(self):
         """Put the cursor before the first record."""
-        self._flush()
+        self.close()
         self._load(0)
         self._next = 0
 
@@ -102,35 +99,30 @@ class Plan:
         """Move to the next record; False at the end of the plan."""
         if self._next >= SECTOR or not self._buffer[self._next]:
             if self._loaded + 1 >= self.count:
-                self._flush()
+                self.close()
                 return False
             self._load(self._loaded + 1)
             self._next = 0
             if not self._buffer[0]:
                 return False
-        self._at = self._next
-        total, self.action, self.length, self.offset = struct.unpack_from(_FORMAT, self._buffer, self._at)
-        if total < _HEAD_BYTES + DIGEST_BYTES or self._at + total > SECTOR:
+        at = self._at = self._next
+        total, self.action, self.length, self.offset, self.digest = struct.unpack_from(_FORMAT, self._buffer, at)
+        if total < _HEAD_BYTES or at + total > SECTOR:
             raise error("staged", "plan sector " + str(self._loaded))
-        self._next = self._at + total
+        self._next = at + total
         return True
 
     @property
     def path(self):
         """The path of the record under the cursor."""
-        return bytes(self._buffer[self._at + _HEAD_BYTES + DIGEST_BYTES : self._next]).decode()
-
-    @property
-    def digest(self):
-        """The digest of the record under the cursor, as bytes."""
-        return bytes(self._buffer[self._at + _HEAD_BYTES : self._at + _HEAD_BYTES + DIGEST_BYTES])
+        return bytes(self._buffer[self._at + _HEAD_BYTES : self._next]).decode()
 
     def mark(self, action, offset=0):
         """Change what is to be done with the record under the cursor."""
         if (action, offset) != (self.action, self.offset):
             self.action = action
             self.offset = offset
-            struct.pack_into(_FORMAT, self._buffer, self._at, self._buffer[self._at], action, self.length, offset)
+            struct.pack_into("<BII", self._buffer, self._at + 1, action, self.length, offset)
             self._dirty = True
 
     def place(self):
@@ -143,17 +135,14 @@ class Plan:
         self._next = place[1]
         self.next()
 
-    def close(self):
-        """Write what is still in RAM."""
-        self._flush()
-
     def _load(self, number):
         if number != self._loaded:
-            self._flush()
+            self.close()
             self._store.read(self.first + number, self._buffer)
             self._loaded = number
 
-    def _flush(self):
+    def close(self):
+        """Write what is still in RAM; the plan may be used on."""
         if self._dirty:
             self._store.write(self.first + self._loaded, self._buffer)
             self._dirty = False

@@ -4,7 +4,7 @@ from . import __version__
 from .errors import NetworkError, OverTheAirUpdateError, sentence
 from .store import APPLIED
 
-_MAX_ERROR = 250  # characters of fw_error
+_MAX_ERROR = 255  # characters of fw_error; titles and versions have no more (ThingsBoard)
 
 
 class Reporter:
@@ -40,29 +40,26 @@ class Reporter:
 
     def updated(self, record):
         """The new release confirmed itself: UPDATED, with its own title and version. Raises where the server did not take it."""
-        self._cloud.telemetry(
-            {"current_fw_title": record["title"], "current_fw_version": record["version"], "fw_state": "UPDATED", "fw_error": ""}
+        self._cloud.post(
+            "telemetry",
+            {"current_fw_title": record["title"], "current_fw_version": record["version"], "fw_state": "UPDATED", "fw_error": ""},
         )
-        self._cloud.attributes(
+        self._cloud.post(
+            "attributes",
             {
                 "fw_title": record["title"],
                 "fw_version": record["version"],
                 "fw_url": record["url"],
                 "cota_commit": record["commit"],
                 "cota_trial": "confirmed",
-            }
+                "cota_refused": False,
+                "cota_last_error": "",
+            },
         )
         self._waiting = {}
 
-    def state(self, name):
-        """Send one fw_state; states are posts of their own, because one post has one time."""
-        self.send({"fw_state": name})
-
     def failed(self, exc, seconds):
-        """Tell what failed: a failure that is tried again in `seconds`, or (None) the end of the release.
-
-        The attribute stays when the next release clears fw_error.
-        """
+        """Tell what failed: a failure that is tried again in `seconds`, or (None) the end of the release."""
         text = exc.code + " " + sentence(exc)
         if seconds is None:
             self.send({"fw_state": "FAILED", "fw_error": text})
@@ -72,13 +69,16 @@ class Reporter:
         self.attributes({"cota_last_error": text[:_MAX_ERROR]})
 
     def send(self, values):
-        """Send telemetry, with what still waits; keep it for the next contact where the network fails."""
+        """Send telemetry, with what still waits; keep it for the next contact where the network fails.
+
+        A fw_state goes alone but for its error, because all values of one post have one time.
+        """
         for key in values:
             self._waiting[key] = values[key][:_MAX_ERROR]
         if not self._waiting:
             return
         try:
-            self._cloud.telemetry(self._waiting)
+            self._cloud.post("telemetry", self._waiting)
             self._waiting = {}
         except (NetworkError, OverTheAirUpdateError):
             pass
@@ -86,7 +86,7 @@ class Reporter:
     def attributes(self, values):
         """Send client attributes; they are sent again at the next start."""
         try:
-            self._cloud.attributes(values)
+            self._cloud.post("attributes", values)
         except (NetworkError, OverTheAirUpdateError):
             pass
 
@@ -96,8 +96,6 @@ class Reporter:
         facts["cota_version"] = __version__
         if record:
             facts["cota_commit"] = record["commit"]
-        if journal.get("x"):
-            facts["cota_refused"] = True
-        if self._settings.problems:
-            facts["cota_settings"] = "; ".join(self._settings.problems)
+        facts["cota_refused"] = bool(journal.get("x"))
+        facts["cota_settings"] = "; ".join(self._settings.problems)
         return facts

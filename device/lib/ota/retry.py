@@ -2,7 +2,7 @@
 
 FIRST_WAIT = 15  # seconds before the second try
 MAX_WAIT = 3600  # seconds; a board that waits longer looks dead
-MAX_TRIES = 12  # about half a day of trying, then the release is given up
+MAX_TRIES = 12  # some hours of trying, then the release is given up
 
 
 def wait(tries, chance, asked=None):

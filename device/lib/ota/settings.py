@@ -26,7 +26,7 @@ class Settings:
         self.url = self._text("THINGSBOARD_URL")
         self.port = self._text("THINGSBOARD_PORT")
         self.token = self._text("THINGSBOARD_DEVICE_TOKEN")
-        self.poll = self._number("COTA_POLL_SECONDS", DEFAULT_POLL, MIN_POLL, MAX_POLL)
+        self.poll = self._seconds("COTA_POLL_SECONDS")
         self.keep = self._list("COTA_KEEP")
         self.update_settings = self._flag("COTA_UPDATE_SETTINGS")
         self.git_hosts = [host.lower() for host in self._list("COTA_GIT_HOSTS")]
@@ -38,14 +38,12 @@ class Settings:
     def _list(self, key):
         return [name.strip() for name in self._text(key).split(",") if name.strip()]
 
-    def _number(self, key, default, low, high):
-        text = self._text(key)
-        if not text:
-            return default
-        if text.isdigit() and len(text) < 8 and low <= int(text) <= high:
+    def _seconds(self, key):
+        text = self._text(key) or str(DEFAULT_POLL)
+        if text.isdigit() and len(text) < 8 and MIN_POLL <= int(text) <= MAX_POLL:
             return int(text)
-        self.problems.append(key + " must be a whole number from " + str(low) + " to " + str(high))
-        return default
+        self.problems.append(key + " must be a whole number from " + str(MIN_POLL) + " to " + str(MAX_POLL))
+        return DEFAULT_POLL
 
     def _flag(self, key):
         text = self._text(key).lower()
@@ -58,11 +56,11 @@ def server(url, port):
     """ThingsBoard's base address as (scheme, host, port) text parts for `ota.url.split`, from a URL with or without scheme and a port
     that may be empty, an int or text.
     """
-    url = str(url or "").strip().rstrip("/")
     port = str(port or "").strip()
-    if "://" not in url:
-        url = ("http://" if port in ("80", "8080") else "https://") + url
-    scheme, _, rest = url.partition("://")
+    scheme, mark, rest = str(url or "").strip().partition("://")
+    if not mark:
+        rest = scheme
+        scheme = "http" if port in ("80", "8080") else "https"
     host = rest.split("/")[0]
     if port and ":" not in host:
         host += ":" + port

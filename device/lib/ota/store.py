@@ -90,7 +90,8 @@ class Store:
     def hash(self, path, hasher, view):
         """Feed a whole live file to `hasher` through `view`."""
         with open("/" + path, "rb") as file:
-            _feed(file, hasher, view, self.size(path))
+            for part in _parts(file, view, self.size(path)):
+                hasher.update(part)
 
     def read_small(self, path, limit):
         """A live file of at most `limit` bytes, or None where it is longer or absent."""
@@ -117,8 +118,7 @@ class Store:
 
     def journal(self):
         """The journal as a dict; a missing or torn one reads as idle, with no release."""
-        raw = self._read(_JOURNAL, 0, SECTOR)
-        return (raw and unsealed(raw)) or {"p": IDLE, "s": 0}
+        return unsealed(self._read(_JOURNAL, 0, SECTOR)) or {"p": IDLE, "s": 0}
 
     def write_journal(self, journal):
         """Replace the journal: one sector, in place. The one act that every change of the board's state comes down to."""
@@ -127,8 +127,7 @@ class Store:
 
     def record(self, slot):
         """A release record as a dict, empty where there is none."""
-        raw = self._read(_RECORDS, slot * RECORD_BYTES, RECORD_BYTES)
-        return (raw and unsealed(raw)) or {}
+        return unsealed(self._read(_RECORDS, slot * RECORD_BYTES, RECORD_BYTES)) or {}
 
     def write_record(self, slot, record):
         """Replace a release record, in place."""
@@ -140,7 +139,7 @@ class Store:
                 file.seek(offset)
                 return file.read(count)
         except OSError:
-            return None
+            return b""
 
     def _write(self, path, offset, data):
         with open(path, "r+b") as file:
@@ -150,9 +149,7 @@ class Store:
     def redo(self):
         """Run the recovery from the arena, as boot.py does; raises what stopped it."""
         journal = self.journal()
-        with open(_ARENA, "rb") as file:
-            file.seek(journal["c"])
-            code = file.read(journal["n"])
+        code = self._read(_ARENA, journal["c"], journal["n"])
         if crc32(code) & 0xFFFFFFFF != journal["k"]:
             raise RuntimeError("the recovery does not read back")
         exec(code, {"j": journal})
@@ -189,48 +186,43 @@ class Store:
             raise error("staged", "the arena ends at " + str(sector))
 
     def write(self, sector, view):
-        """Write whole sectors into the arena, from `sector` on."""
+        """Write whole sectors into the arena, from `sector` on. A full drive raises ENOSPC: the file object turns a short write into it."""
         self._arena.seek(sector * SECTOR)
-        if self._arena.write(view) != len(view):
-            raise OSError(_ENOSPC)
+        self._arena.write(view)
         self.arena_sectors = max(self.arena_sectors, sector + len(view) // SECTOR)
 
     def hash_arena(self, sector, length, hasher, view):
         """Feed `length` bytes of the arena, from `sector` on, to `hasher` through `view`."""
         self._arena.seek(sector * SECTOR)
-        _feed(self._arena, hasher, view, length)
+        for part in _parts(self._arena, view, length):
+            hasher.update(part)
 
     def checksum(self, sector, length, view):
-        """The CRC-32 of `length` bytes of the arena, from `sector` on."""
+        """The CRC-32 of `length` bytes of the arena, from `sector` on, or of as many as there are."""
         checksum = 0
         self._arena.seek(sector * SECTOR)
-        while length > 0:
-            count = self._arena.readinto(view[: min(length, len(view))])
-            if not count:
-                return None
-            checksum = crc32(view[:count], checksum)
-            length -= count
+        for part in _parts(self._arena, view, length):
+            checksum = crc32(part, checksum)
         return checksum & 0xFFFFFFFF
 
     def copy_in(self, path, sector, view):
         """Copy a live file into the arena through `view`, whole sectors; returns (length, CRC-32)."""
         length = checksum = 0
         with open("/" + path, "rb") as file:
-            while True:
-                count = file.readinto(view)
-                if not count:
-                    return length, checksum
-                checksum = crc32(view[:count], checksum) & 0xFFFFFFFF
-                for i in range(count, len(view)):
+            for part in _parts(file, view, self.size(path)):
+                checksum = crc32(part, checksum) & 0xFFFFFFFF
+                for i in range(len(part), len(view)):
                     view[i] = 0
                 self.write(sector + length // SECTOR, view)
-                length += count
+                length += len(part)
+        return length, checksum
 
 
-def _feed(file, hasher, view, length):
+def _parts(file, view, length):
+    """The next `length` bytes of a file, through `view`; fewer where it ends before."""
     while length > 0:
         count = file.readinto(view[: min(length, len(view))])
         if not count:
             return
-        hasher.update(view[:count])
+        yield view[:count]
         length -= count

@@ -1,5 +1,7 @@
 """URLs, as far as a board needs them: an http(s) URL, and the address of a repository's folder at a ref."""
 
+from binascii import unhexlify
+
 from .errors import error
 
 MAX_URL = 512  # ThingsBoard holds 255 characters; the Git host's own redirects are longer
@@ -11,12 +13,14 @@ _GITHUB = ("github.com", "www.github.com")
 def split(url):
     """Split an http(s) URL into (scheme, host, port, target); the fragment is dropped.
 
+    White space is refused here, what else a request cannot hold by http.request_head.
+
     Raises:
         InvalidGithubRepoUrlError: not such a URL ("url"), or it carries a user name or token ("url_secret").
     """
     scheme, mark, rest = url.partition("://")
     scheme = scheme.lower()
-    if not mark or scheme not in _PORTS or len(url) > MAX_URL or not _printable(url):
+    if not mark or scheme not in _PORTS or len(url) > MAX_URL or url.split() != [url]:
         raise error("url", _shown(url))
     rest = rest.split("#")[0]
     cut = min([i for i in (rest.find("/"), rest.find("?"), len(rest)) if i >= 0])
@@ -34,13 +38,10 @@ def split(url):
 
 def join(base, location):
     """The (scheme, host, port, target) that a redirect's `Location` names, seen from `base` (RFC 9110 10.2.2)."""
-    scheme, host, port, _target = base
-    if location.startswith("//"):
-        return split(scheme + ":" + location)
-    if location.startswith("/"):
-        if len(location) > MAX_URL or not _printable(location):
-            raise error("url", location[:80])
-        return scheme, host, port, location
+    if location[:2] == "//":
+        location = base[0] + ":" + location
+    if location[:1] == "/":
+        return base[:3] + (location,)
     return split(location)
 
 
@@ -51,30 +52,20 @@ def quote(text):
 
 def unquote(text):
     """Undo percent-encoding; raises the "url" error where it is malformed or not UTF-8."""
-    out = bytearray()
     parts = text.split("%")
-    out.extend(parts[0].encode())
+    out = bytearray(parts[0].encode())
     try:
         for part in parts[1:]:
-            out.append(int(part[:2], 16))
-            if len(part) < 2:
-                raise ValueError
+            out.append(unhexlify(part[:2])[0])
             out.extend(part[2:].encode())
         return out.decode()
-    except (ValueError, UnicodeError):
+    except (ValueError, IndexError):  # UnicodeError is a ValueError
         raise error("url", text[:80])
 
 
 def _shown(url):
     """What an error may repeat of a URL: nothing before an @, where a token would stand."""
     return url[url.rfind("@") + 1 :][:80]
-
-
-def _printable(text):
-    for char in text:
-        if not 0x20 < ord(char) != 0x7F:
-            return False
-    return True
 
 
 class Repository:
