@@ -39,7 +39,7 @@ class Board:
     def feed(self):
         """Feed the watchdog, where one is armed."""
         watchdog = getattr(microcontroller, "watchdog", None)
-        if watchdog is not None and getattr(watchdog, "mode", None) is not None:
+        if getattr(watchdog, "mode", None) is not None:
             watchdog.feed()
 
     def socket_pool(self):
@@ -97,16 +97,16 @@ class Board:
 def _count_run():
     """How many runs of a program there were since power-on, this one included; 0 where no RAM survives a reload.
 
-    Kept in the last four bytes of `alarm.sleep_memory`, which reloads and resets leave alone and a power loss clears.
+    Kept behind _RUN_MARK in the last four bytes of `alarm.sleep_memory`, which reloads and resets leave alone and a power loss clears.
     """
     try:
         import alarm
 
         memory = alarm.sleep_memory
-        at = len(memory) - len(_RUN_MARK) - 2
+        at = len(memory) - 4
     except (ImportError, AttributeError, NotImplementedError):
         return 0
-    known = bytes(memory[at : at + len(_RUN_MARK)]) == _RUN_MARK
-    runs = min(memory[at + 2] * 256 + memory[at + 3] + 1, 65535) if known else 1
+    kept = bytes(memory[at:])
+    runs = min(kept[2] * 256 + kept[3] + 1, 65535) if kept[:2] == _RUN_MARK else 1
     memory[at:] = _RUN_MARK + bytes((runs >> 8, runs & 255))
     return runs

@@ -1,5 +1,7 @@
 """The updater as a program sees it: look for a release, install it, and tell ThingsBoard of every step."""
 
+from binascii import hexlify
+
 from . import retry, store
 from .board import Board
 from .digest import sha1
@@ -12,6 +14,7 @@ from .settings import Settings, server
 from .thingsboard import ThingsBoard
 from .update import Update
 
+_ORIGINAL_KEYS = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
 _REDO_AGAIN = 60  # seconds before an unfinished apply is tried again
 # Failures that say nothing against the release, so that no number of them gives it up; a NetworkError is one too.
 _PATIENT = ("read_only", "git_limit", "git_status", "tb_status", "tb_token")
@@ -21,11 +24,8 @@ def get_thingsboard_settings():
     """The original's settings as `os.getenv` gives them: wifi_ssid, wifi_password, thingsboard_url, thingsboard_port,
     thingsboard_device_token.
     """
-    getenv = Board().getenv
-    return {
-        key.lower(): getenv(key)
-        for key in ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
-    }
+    board = Board()
+    return {key.lower(): board.getenv(key) for key in _ORIGINAL_KEYS}
 
 
 class OverTheAirUpdate:
@@ -266,13 +266,13 @@ def _assigned(shared):
 
     The key stands for the tuple (title, version, url, checksum): a release that was given up is tried again when one of them changes.
     """
-    title, version = shared.get("fw_title"), shared.get("fw_version")
-    if title is None or version is None:
+    if shared.get("fw_title") is None or shared.get("fw_version") is None:
         return None
-    url, checksum = shared.get("fw_url"), shared.get("fw_checksum")
-    release = {"title": str(title), "version": str(version), "url": str(url or "")}
+    release = {}
     hasher = sha1()
-    for text in (release["title"], release["version"], release["url"], str(checksum or "")):
+    for name in ("title", "version", "url", "checksum"):
+        text = str(shared.get("fw_" + name) or "")
         hasher.update(text.encode() + b"\0")
-    release["key"] = "".join(["%02x" % byte for byte in hasher.digest()])
+        release[name] = text
+    release["key"] = hexlify(hasher.digest()).decode()
     return release

@@ -251,10 +251,10 @@ class ResponseReader:
         if coding is not None and (length is not None or coding.lower() != "chunked" or not self._modern):
             self._fail("framing")
         if length is not None:
-            if not _is(length, _DIGITS) or len(length) > LENGTH_DIGITS:
+            if not length or len(length) > LENGTH_DIGITS or length.encode().strip(_DIGITS):
                 self._fail("length")
             self.length = self._left = int(length)  # _left: bytes of the body, or of the chunk, still to come
-        options = [word.strip() for word in get("connection", "").lower().split(",")]
+        options = get("connection", "").lower().replace(" ", "").replace("\t", "").split(",")
         self._keep = "close" not in options and (self._modern or "keep-alive" in options)
         if self._bare or self.status in (204, 304):
             self._state = _END

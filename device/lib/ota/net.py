@@ -52,7 +52,18 @@ class Net:
             NetworkError: the network did not carry it.
         """
         for _ in range(MAX_REDIRECTS + 1):
-            status = self._exchange(method, url, headers, body)
+            self.drain()
+            status = 0
+            if self._peer == url[:3]:
+                try:
+                    status = self._send(method, url, headers, body)
+                except NetworkError as exc:
+                    # A server may close an idle connection at any time (RFC 9112 9.3.1): one fresh try if nothing of an answer had come.
+                    if exc.code != "closed" or self._got:
+                        raise
+            if not status:
+                self._connect(url[:3])
+                status = self._send(method, url, headers, body)
             location = self.headers.get("location")
             if method != "GET" or status not in _REDIRECTS or not location:
                 return status
@@ -105,18 +116,6 @@ class Net:
         self._peer = None
         self._done = True
         gc.collect()  # what lives longer comes to lie where the connection was, and the next one finds its 16 KiB in one piece
-
-    def _exchange(self, method, url, headers, body):
-        self.drain()
-        if self._peer == url[:3]:
-            try:
-                return self._send(method, url, headers, body)
-            except NetworkError as exc:
-                # A server may close an idle connection at any time (RFC 9112 9.3.1): one fresh try if nothing of an answer had come.
-                if exc.code != "closed" or self._got:
-                    raise
-        self._connect(url[:3])
-        return self._send(method, url, headers, body)
 
     def _send(self, method, url, headers, body):
         """Send a request over the open connection and read the answer's head; returns the status code."""

@@ -67,7 +67,7 @@ class Rules:
             low = (low[2:] if low[:2] == "./" else low).lstrip("/")
             if low:
                 self._kept.append(low)
-        self._update_settings = update_settings
+        self.update_settings = update_settings
         self._ignored = b""
 
     def ignore(self, text):
@@ -85,7 +85,7 @@ class Rules:
     def skips(self, path):
         """True if this file of the release stays off the board: the system's names, settings.toml unless asked for, what is ignored."""
         low = path.lower()
-        return _matches(_SYSTEM, low) or (low == SETTINGS_FILE and not self._update_settings) or self._ignores(path)
+        return _matches(_SYSTEM, low) or (low == SETTINGS_FILE and not self.update_settings) or self._ignores(path)
 
     def keeps(self, path):
         """True if this file on the drive stays although the release lacks it."""

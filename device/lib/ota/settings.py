@@ -3,9 +3,8 @@ board its way to the next release.
 """
 
 DEFAULT_POLL = 60  # seconds
-MIN_POLL, MAX_POLL = 1, 86400
-_ON = ("1", "true", "yes", "on")
-_OFF = ("", "0", "false", "no", "off")
+MAX_POLL = 86400
+_FLAGS = {"": False, "0": False, "1": True}
 
 
 class Settings:
@@ -26,36 +25,24 @@ class Settings:
         self.url = self._text("THINGSBOARD_URL")
         self.port = self._text("THINGSBOARD_PORT")
         self.token = self._text("THINGSBOARD_DEVICE_TOKEN")
-        self.poll = self._seconds("COTA_POLL_SECONDS")
-        self.keep = self._list("COTA_KEEP")
-        self.update_settings = self._flag("COTA_UPDATE_SETTINGS")
-        self.git_hosts = [host.lower() for host in self._list("COTA_GIT_HOSTS")]
+        self.keep = self._text("COTA_KEEP").split(",")
+        self.git_hosts = self._text("COTA_GIT_HOSTS").lower().replace(" ", "").split(",")
+        text = self._text("COTA_POLL_SECONDS") or str(DEFAULT_POLL)
+        self.poll = int(text) if text.isdigit() and len(text) < 6 else 0
+        if not 0 < self.poll <= MAX_POLL:
+            self.poll = DEFAULT_POLL
+            self.problems.append("COTA_POLL_SECONDS must be a whole number from 1 to 86400")
+        self.update_settings = _FLAGS.get(self._text("COTA_UPDATE_SETTINGS"), False)
+        if self._text("COTA_UPDATE_SETTINGS") not in _FLAGS:
+            self.problems.append('COTA_UPDATE_SETTINGS must be "1" or "0"')
 
     def _text(self, key):
         value = self._getenv(key)
         return "" if value is None else str(value).strip()
 
-    def _list(self, key):
-        return [name.strip() for name in self._text(key).split(",") if name.strip()]
-
-    def _seconds(self, key):
-        text = self._text(key) or str(DEFAULT_POLL)
-        if text.isdigit() and len(text) < 8 and MIN_POLL <= int(text) <= MAX_POLL:
-            return int(text)
-        self.problems.append(key + " must be a whole number from " + str(MIN_POLL) + " to " + str(MAX_POLL))
-        return DEFAULT_POLL
-
-    def _flag(self, key):
-        text = self._text(key).lower()
-        if text not in _ON and text not in _OFF:
-            self.problems.append(key + ' must be "1" or "0"')
-        return text in _ON
-
 
 def server(url, port):
-    """ThingsBoard's base address as (scheme, host, port) text parts for `ota.url.split`, from a URL with or without scheme and a port
-    that may be empty, an int or text.
-    """
+    """ThingsBoard's address for `ota.url.split`, from a URL with or without scheme and a port that may be empty, an int or text."""
     port = str(port or "").strip()
     scheme, mark, rest = str(url or "").strip().partition("://")
     if not mark:

@@ -52,6 +52,8 @@ class Update:
         self.release = release
         self.repository = Repository(release["url"], hosts)
         self.view = memoryview(bytearray(_BLOCK))
+        # Which plan may be taken up: one for this release, made under the same setting.
+        self._plan_key = release["key"] + str(rules.update_settings)
         self.phase = "resolve"
         self.commit = self.folder = ""
         self.plan = None
@@ -143,7 +145,7 @@ class Update:
         plan = self.plan
         plan.close()
         self._sealed = (plan.count, plan.files)
-        head = {"key": self.release["key"], "commit": self.commit, "folder": self.folder, "redo": self.redo}
+        head = {"key": self._plan_key, "commit": self.commit, "folder": self.folder, "redo": self.redo}
         head["plan"] = (plan.first, plan.count, plan.files, self.checksum)
         self._write_head(head)
 
@@ -157,7 +159,7 @@ class Update:
     def _resume(self):
         self.drive.read(0, self.view[:SECTOR])
         head = store.unsealed(bytes(self.view[:SECTOR]))
-        if not head or head["key"] != self.release["key"]:
+        if not head or head["key"] != self._plan_key:
             return
         first, count, files, checksum = head["plan"]
         plan = Plan(self.drive, first)

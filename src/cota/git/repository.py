@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _USUAL_BRANCHES = ("main", "master")
 # Folders in folders that a walk goes down; Git has no limit, a file system's path length has.
-_MAX_DEPTH = 256
+_MAX_DEPTH = 4096
 
 
 class Repository:

@@ -165,7 +165,8 @@ class Ota:
             self._hub.push_attributes(device["id"], message)
 
     def _write(self, device_id: str, package: Row, prefix: str, ts: int) -> list[dict[str, Any]]:
-        self._timeseries.save(device_id, [Sample(now_ms(), f"{prefix}_state", encode("INITIATED"))])
+        # History keeps one value a key and millisecond: QUEUED, written at `ts`, must not be written over.
+        self._timeseries.save(device_id, [Sample(max(now_ms(), ts + 1), f"{prefix}_state", encode("INITIATED"))])
         values = {
             "title": package["title"],
             "version": package["version"],
