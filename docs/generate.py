@@ -63,8 +63,8 @@ def device_module(name: str) -> ModuleType:
 def error_codes() -> dict[str, tuple[bool, str]]:
     """Give each code with whether the device tries again, and its sentence."""
     errors = device_module("errors")
-    codes: dict[str, tuple[bool, str]] = {code: (errors.LATER, sentence) for code, sentence in errors._NETWORK.items()}
-    codes.update(errors._RELEASE)
+    codes: dict[str, tuple[bool, str]] = {code: (True, sentence) for code, sentence in {**errors._NETWORK, **errors._LATER}.items()}
+    codes.update({code: (False, sentence) for code, sentence in errors._NEVER.items()})
     return codes
 
 

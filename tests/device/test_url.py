@@ -3,6 +3,7 @@
 from helper import raises
 from ota import github, retry
 from ota.errors import InvalidGithubRepoUrlError
+from ota.paths import Rules
 from ota.settings import Settings, server
 from ota.url import Repository, join, quote, split, unquote
 
@@ -31,6 +32,8 @@ def test_a_url_that_is_none_is_refused_with_its_own_code():
         "http://h:x/",
         "http://h/a b",
     ):
+        assert raises(InvalidGithubRepoUrlError, split, url).code == "url", url
+    for url in ("http://a b/", "http://h/a\r\nX: y", "http://h/a\tb", " http://h/"):
         assert raises(InvalidGithubRepoUrlError, split, url).code == "url", url
     assert raises(InvalidGithubRepoUrlError, split, "http://h/" + "a" * 600).code == "url"
 
@@ -152,7 +155,9 @@ def test_a_setting_that_cannot_be_used_gives_way_and_is_reported():
     }
     made = Settings(values.get)
     assert made.poll == 60 and not made.update_settings and len(made.problems) == 2
-    assert made.keep == ["a.txt", "logs/"] and made.git_hosts == ["git.acme.org"]
+    assert made.git_hosts == ["git.acme.org"]
+    rules = Rules(made.keep)
+    assert rules.keeps("a.txt") and rules.keeps("logs/1") and not rules.keeps("b.txt")
     assert Settings({"COTA_POLL_SECONDS": 5}.get).poll == 5  # CircuitPython 10.1 and older give a number
     assert Settings({"COTA_POLL_SECONDS": "0"}.get).poll == 60
     assert Settings({"COTA_UPDATE_SETTINGS": "1"}.get).update_settings

@@ -149,40 +149,48 @@ class OverTheAirUpdate:
         return self.phase
 
     def restart(self):
-        """Start the new release. Call it when `step` has returned "done"; it does not return."""
+        """Start the new release. Call it when `step` has returned "done"; it does not return.
+
+        Raises:
+            OverTheAirUpdateError: "apply": it could not be applied under the original's boot.py; later polls try again.
+        """
         self._net.close()
-        if self._store.journal()["p"] == store.COMMITTED:
+        self._journal = self._store.journal()
+        if self._journal["p"] == store.COMMITTED:
             if (self._store.read_small("boot.py", 4096) or b"")[: len(BOOT_HOOK)] == BOOT_HOOK:
                 self._board.reset()
-            self._store.redo()  # the original's boot.py does not know how: the same recovery, run from here
+            self._forget()  # the arena is the recovery's now
+            self._redo_again()  # the original's boot.py does not know how: the same recovery, run from here
         self._board.reload()
 
     def _poll(self):
-        if self._journal["p"] == store.COMMITTED:
+        journal = self._journal
+        if journal["p"] == store.COMMITTED:
             self._redo_again()
         shared = self._cloud.shared()
         release = _assigned(shared)
+        key = release["key"] if release else ""
+        record = self._store.record(journal["s"])
         self._retry = str(shared.get("cota_retry") or "")[:40]
-        self._reporter.contact(release, self._journal)
-        self._confirm()
-        if release is None or release["key"] == self._record().get("key"):
-            self._forget()
-            return
-        if release["key"] == self._journal.get("x"):
-            if self._retry == self._journal.get("e", ""):
-                self._forget()
-                return
-            self._journal["x"] = ""
-            self._journal["e"] = self._retry
-            self._store.write_journal(self._journal)
+        self._reporter.contact(key, record, journal)
+        if journal["p"] == store.APPLIED:  # the new release has reached the server: it stays
+            self._reporter.updated(record)
+            journal["p"] = store.IDLE
+            journal["x"] = ""
+            self._store.write_journal(journal)
+        given_up = key == journal.get("x")
+        if given_up and key and self._retry != journal.get("e", ""):
+            journal["x"] = ""
+            journal["e"] = self._retry
+            self._store.write_journal(journal)
             self._reporter.attributes({"cota_retry": self._retry})
-        if self._release is None or release["key"] != self._release["key"]:
+            given_up = False
+        if not key or given_up or key == record.get("key"):
+            self._forget()
+        elif self._release is None or key != self._release["key"]:
             self._forget()
             self._release = release
             self._next_try = 0
-
-    def _record(self):
-        return self._store.record(self._journal["s"])
 
     def _forget(self):
         """Drop the update under way: it is for another release, or for none."""
@@ -200,14 +208,6 @@ class OverTheAirUpdate:
             self._reporter.failed(failed, _REDO_AGAIN)
             raise failed
         self._board.reload()
-
-    def _confirm(self):
-        """The new release has reached the server: it stays."""
-        if self._journal["p"] == store.APPLIED:
-            self._reporter.updated(self._record())
-            self._journal["p"] = store.IDLE
-            self._journal["x"] = ""
-            self._store.write_journal(self._journal)
 
     def _begin(self):
         self._board.hold_reload()

@@ -10,8 +10,6 @@ try:
 except NameError:  # MicroPython
     _Connection = OSError
 
-LATER = True  # try again after a wait
-NEVER = False  # this release cannot be installed here; wait for another one, or for cota_retry
 
 _NETWORK = {
     "wifi": "Wi-Fi is not joined",
@@ -24,45 +22,50 @@ _NETWORK = {
     "http": "the answer is not valid HTTP",
 }
 
-_RELEASE = {
-    "tb_token": (LATER, "ThingsBoard does not know THINGSBOARD_DEVICE_TOKEN"),
-    "tb_status": (LATER, "ThingsBoard did not accept the request"),
-    "tb_answer": (LATER, "the answer is not ThingsBoard's"),
-    "settings": (LATER, "settings.toml lacks something"),
-    "nothing": (LATER, "no release waits for this device"),
-    "attributes": (NEVER, "title, version and URL are too long"),
-    "no_url": (NEVER, "make the package with the URL of a Git repository"),
-    "url": (NEVER, "fw_url is not https://github.com/<owner>/<repo>[/tree/<ref>[/<folder>]]"),
-    "url_secret": (NEVER, "fw_url carries a user name or token; take it out"),
-    "git_host": (NEVER, "the host of fw_url is not in COTA_GIT_HOSTS"),
-    "git_ref": (NEVER, "no such branch, tag or commit"),
-    "git_repo": (NEVER, "the repository does not exist or is private"),
-    "git_empty": (NEVER, "the repository is empty"),
-    "git_folder": (NEVER, "the folder does not exist or is empty"),
-    "git_denied": (NEVER, "the Git host refuses access"),
-    "git_limit": (LATER, "the Git host's rate limit is used up"),
-    "git_status": (LATER, "the Git host failed"),
-    "git_answer": (LATER, "the answer is not a Git host's"),
-    "listing_truncated": (NEVER, "the repository is too large to be listed"),
-    "listing_cut": (LATER, "the listing ended early"),
-    "too_many": (NEVER, "the release has too many files"),
-    "path_fat": (NEVER, "a FAT drive cannot hold this path"),
-    "path_long": (NEVER, "the path is too long"),
-    "path_kept": (NEVER, "the drive keeps what is in the release's way; see COTA_KEEP"),
-    "path_case": (NEVER, "a FAT drive takes both paths for one"),
-    "symlink": (NEVER, "a FAT drive has no symbolic links"),
-    "submodule": (NEVER, "a board cannot follow a Git submodule"),
-    "lfs": (NEVER, "only a Git LFS pointer; put the file itself into Git"),
-    "ignore": (NEVER, ".cotaignore is too long or not UTF-8"),
-    "boot_hook": (NEVER, "boot.py lacks cOTA's hook; take cOTA's, or name it in .cotaignore"),
-    "hash": (LATER, "the bytes that arrived are not the release's"),
-    "staged": (LATER, "what was staged does not read back"),
-    "space": (NEVER, "the release does not fit on the drive"),
-    "read_only": (LATER, "USB holds the drive"),
-    "flash": (LATER, "the drive failed"),
-    "memory": (LATER, "out of memory"),
-    "apply": (LATER, "the release could not be applied yet"),
-    "internal": (LATER, "the updater itself failed"),
+# Worth another try.
+_LATER = {
+    "tb_token": "ThingsBoard does not know THINGSBOARD_DEVICE_TOKEN",
+    "tb_status": "ThingsBoard did not accept the request",
+    "tb_answer": "the answer is not ThingsBoard's",
+    "settings": "settings.toml lacks something",
+    "nothing": "no release waits for this device",
+    "git_limit": "the Git host's rate limit is used up",
+    "git_status": "the Git host failed",
+    "git_answer": "the answer is not a Git host's",
+    "listing_cut": "the listing ended early",
+    "hash": "the bytes that arrived are not the release's",
+    "staged": "what was staged does not read back",
+    "read_only": "USB holds the drive",
+    "flash": "the drive failed",
+    "memory": "out of memory",
+    "apply": "the release could not be applied yet",
+    "internal": "the updater itself failed",
+}
+
+# This release cannot be installed here: another one, or cota_retry, has to come.
+_NEVER = {
+    "attributes": "title, version and URL are too long",
+    "no_url": "make the package with the URL of a Git repository",
+    "url": "fw_url is not https://github.com/<owner>/<repo>[/tree/<ref>[/<folder>]]",
+    "url_secret": "fw_url carries a user name or token; take it out",
+    "git_host": "the host of fw_url is not in COTA_GIT_HOSTS",
+    "git_ref": "no such branch, tag or commit",
+    "git_repo": "the repository does not exist or is private",
+    "git_empty": "the repository is empty",
+    "git_folder": "the folder does not exist or is empty",
+    "git_denied": "the Git host refuses access",
+    "listing_truncated": "the repository is too large to be listed",
+    "too_many": "the release has too many files",
+    "path_fat": "a FAT drive cannot hold this path",
+    "path_long": "the path is too long",
+    "path_kept": "the drive keeps what is in the release's way; see COTA_KEEP",
+    "path_case": "a FAT drive takes both paths for one",
+    "symlink": "a FAT drive has no symbolic links",
+    "submodule": "a board cannot follow a Git submodule",
+    "lfs": "only a Git LFS pointer; put the file itself into Git",
+    "ignore": ".cotaignore is too long or not UTF-8",
+    "boot_hook": "boot.py lacks cOTA's hook; take cOTA's, or name it in .cotaignore",
+    "space": "the release does not fit on the drive",
 }
 
 
@@ -76,8 +79,8 @@ class OverTheAirUpdateError(Exception):
     """
 
     def __init__(self, code, detail=""):
-        self.later, text = _RELEASE.get(code) or (LATER, code)
-        super().__init__(_with(text, detail))
+        self.later = code not in _NEVER
+        super().__init__(_with(_LATER.get(code) or _NEVER.get(code, code), detail))
         self.code = code
         self.wait = None
 
@@ -97,7 +100,7 @@ class EmptyGithubRepoError(OverTheAirUpdateError):
 class NetworkError(_Connection):
     """The network did not carry an answer to its end. Always worth another try."""
 
-    later = LATER
+    later = True
     wait = None
 
     def __init__(self, code, detail=""):

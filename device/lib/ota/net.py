@@ -115,6 +115,7 @@ class Net:
             self._socket = None
         self._peer = None
         self._done = True
+        self.headers.clear()
         gc.collect()  # what lives longer comes to lie where the connection was, and the next one finds its 16 KiB in one piece
 
     def _send(self, method, url, headers, body):

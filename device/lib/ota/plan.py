@@ -126,14 +126,8 @@ class Plan:
             self._dirty = True
 
     def place(self):
-        """The cursor's place, to come back to with `go`."""
+        """Where the cursor is: equal for the same record."""
         return self._loaded, self._at
-
-    def go(self, place):
-        """Put the cursor back on a record that `place` named."""
-        self._load(place[0])
-        self._next = place[1]
-        self.next()
 
     def _load(self, number):
         if number != self._loaded:

@@ -18,25 +18,27 @@ class Reporter:
         self._greeted = None  # what was reported at the first contact since the start: the assigned release's key
         self._waiting = {}
 
-    def contact(self, release, journal):
+    def contact(self, assigned, record, journal):
         """The server answered a poll: tell it once per start who this is, and what could not be sent before.
 
         A new release that has reached the server with this is confirmed by the caller, which then calls `updated`.
+
+        Args:
+            assigned: The assigned release's key, or "".
+            record: The current release's record.
+            journal: The journal.
         """
-        assigned = release["key"] if release else ""
         if assigned != self._greeted:
-            record = self._drive.record(journal["s"])
             if self._greeted is None:
                 self.attributes(self._facts(record, journal))
             if record and journal["p"] != APPLIED:
-                values = {"current_fw_title": record["title"], "current_fw_version": record["version"]}
+                self._waiting["current_fw_title"] = record["title"]
+                self._waiting["current_fw_version"] = record["version"]
                 # The server never compares: a device that runs what is assigned must say so itself.
                 if assigned == record["key"]:
-                    values["fw_state"] = "UPDATED"
-                self.send(values)
+                    self._waiting["fw_state"] = "UPDATED"
             self._greeted = assigned
-        if self._waiting:
-            self.send({})
+        self.send({})
 
     def updated(self, record):
         """The new release confirmed itself: UPDATED, with its own title and version. Raises where the server did not take it."""
@@ -80,14 +82,14 @@ class Reporter:
         try:
             self._cloud.post("telemetry", self._waiting)
             self._waiting = {}
-        except (NetworkError, OverTheAirUpdateError):
+        except (NetworkError, OverTheAirUpdateError, MemoryError):
             pass
 
     def attributes(self, values):
         """Send client attributes; they are sent again at the next start."""
         try:
             self._cloud.post("attributes", values)
-        except (NetworkError, OverTheAirUpdateError):
+        except (NetworkError, OverTheAirUpdateError, MemoryError):
             pass
 
     def _facts(self, record, journal):
