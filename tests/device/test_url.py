@@ -114,10 +114,10 @@ def test_github_com_has_three_names_and_another_host_has_one():
 def test_each_refusal_of_the_git_host_has_its_own_code():
     for status, headers, code, later in (
         (403, {"x-ratelimit-remaining": "0"}, "git_limit", True),
-        (403, {"x-ratelimit-remaining": "12"}, "git_denied", False),
+        (403, {"x-ratelimit-remaining": "12"}, "git_denied", True),
         (403, {"retry-after": "30"}, "git_limit", True),
         (429, {}, "git_limit", True),
-        (401, {}, "git_denied", False),
+        (401, {}, "git_denied", True),
         (404, {}, "git_repo", False),
         (409, {}, "git_empty", False),
         (422, {}, "git_ref", False),

@@ -28,6 +28,10 @@ class Board:
         """Seconds since power-on, as an int: a float loses its seconds after some hours."""
         return time.monotonic_ns() // 1000000000
 
+    def millis(self):
+        """Milliseconds since power-on."""
+        return time.monotonic_ns() // 1000000
+
     def chance(self):
         """A random number in [0, 1)."""
         return random.random()
@@ -88,10 +92,10 @@ class Board:
         """Start the board again, boot.py first."""
         microcontroller.reset()
 
-    def hold_reload(self):
+    def hold_reload(self, hold):
         """Keep a write to the drive over USB or the web from restarting the program in the midst of an update."""
         if supervisor is not None:
-            supervisor.runtime.autoreload = False
+            supervisor.runtime.autoreload = not hold
 
 
 def _count_run():

@@ -15,7 +15,6 @@ from .thingsboard import ThingsBoard
 from .update import Update
 
 _ORIGINAL_KEYS = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
-_REDO_AGAIN = 60  # seconds before an unfinished apply is tried again
 # Failures that say nothing against the release, so that no number of them gives it up; a NetworkError is one too.
 _PATIENT = ("read_only", "git_limit", "git_status", "tb_status", "tb_token")
 
@@ -66,7 +65,8 @@ class OverTheAirUpdate:
         self._update = None
         self._retry = ""  # cota_retry as last seen
         self._tries = self._spent = 0  # failures of this release, and those of them that count against it
-        self._next_poll = self._next_try = 0
+        self._next_poll = self._next_try = self._next_redo = 0
+        self._redone = 0  # failed tries to finish a committed release
         self.phase = "idle"
         self.done = self.total = 0
 
@@ -77,6 +77,8 @@ class OverTheAirUpdate:
             NetworkError: the server could not be reached (a ConnectionError).
             OverTheAirUpdateError: the server's answer is of no use.
         """
+        if self.phase == "done":
+            return False  # until `restart`
         now = self._board.seconds()
         if self._update is not None and now >= self._next_try:
             return True  # an update is under way: its connection is not disturbed
@@ -110,7 +112,7 @@ class OverTheAirUpdate:
         Raises:
             OverTheAirUpdateError: there is nothing to install, or the release cannot be installed here.
         """
-        if self._update is not None:
+        if self._update is not None or self.phase == "done":
             return
         try:
             if self._release is None:
@@ -127,6 +129,8 @@ class OverTheAirUpdate:
         Raises:
             NetworkError, OverTheAirUpdateError: what failed; `is_new_firmware_available` says when to try again.
         """
+        if self.phase == "done":
+            return "done"
         if self._update is None:
             raise RuntimeError("call begin() first")
         update = self._update
@@ -165,7 +169,7 @@ class OverTheAirUpdate:
 
     def _poll(self):
         journal = self._journal
-        if journal["p"] == store.COMMITTED:
+        if journal["p"] == store.COMMITTED and self._board.seconds() >= self._next_redo:
             self._redo_again()
         shared = self._cloud.shared()
         release = _assigned(shared)
@@ -173,8 +177,7 @@ class OverTheAirUpdate:
         record = self._store.record(journal["s"])
         self._retry = str(shared.get("cota_retry") or "")[:40]
         self._reporter.contact(key, record, journal)
-        if journal["p"] == store.APPLIED:  # the new release has reached the server: it stays
-            self._reporter.updated(record)
+        if journal["p"] == store.APPLIED and self._reporter.updated(record):  # the new release has reached the server: it stays
             journal["p"] = store.IDLE
             journal["x"] = ""
             self._store.write_journal(journal)
@@ -185,6 +188,8 @@ class OverTheAirUpdate:
             self._store.write_journal(journal)
             self._reporter.attributes({"cota_retry": self._retry})
             given_up = False
+        if journal["p"] == store.COMMITTED:  # this one cannot be finished here; only another one may take its place
+            record = self._store.record(1 - journal["s"])
         if not key or given_up or key == record.get("key"):
             self._forget()
         elif self._release is None or key != self._release["key"]:
@@ -203,14 +208,16 @@ class OverTheAirUpdate:
         try:
             self._store.redo()
         except Exception as exc:
-            self._next_poll = self._board.seconds() + _REDO_AGAIN
-            failed = error("apply", repr(exc)[:100])
-            self._reporter.failed(failed, _REDO_AGAIN)
-            raise failed
+            # Each try may lose clusters on a drive with a torn folder, so the waits grow.
+            self._redone += 1
+            seconds = retry.wait(self._redone, 1)
+            self._next_redo = self._board.seconds() + seconds
+            self._reporter.failed(error("apply", repr(exc)[:100]), seconds)
+            return
         self._board.reload()
 
     def _begin(self):
-        self._board.hold_reload()
+        self._board.hold_reload(True)
         if not self._release["url"]:
             raise error("no_url", self._release["title"])
         keep = self._settings.keep + list(self.keep_files) + [name.rstrip("/") + "/" for name in self.keep_folders]
@@ -223,7 +230,7 @@ class OverTheAirUpdate:
         """Decide what a failure means for the release under way, and tell the server; gives the exception to raise."""
         if self._release is None:
             return exc
-        if not exc.later or exc.code == "memory":
+        if exc.code == "memory":
             self._drop_update()
         self._tries += 1
         if not isinstance(exc, NetworkError) and exc.code not in _PATIENT:
@@ -235,11 +242,13 @@ class OverTheAirUpdate:
             return exc
         self._journal["x"] = self._release["key"]
         self._journal["e"] = self._retry
-        self._forget()
         try:
+            if self._update is not None:
+                self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
             self._store.write_journal(self._journal)
         except OSError:
             pass  # a drive that cannot be written: the release is tried again after the next start
+        self._forget()
         self._reporter.failed(exc, None)
         return exc
 
@@ -247,6 +256,7 @@ class OverTheAirUpdate:
         if self._update is not None:
             self._update.close()
             self._update = None
+            self._board.hold_reload(False)
         self.phase = "idle"
 
 

@@ -38,6 +38,8 @@ def _must_write(job, size):
     plan.mark(WRITE)
     job.total += plan.length
     job.growth += max(0, job.clusters(plan.length) - job.clusters(max(size, 0)))
+    if size > plan.length:
+        job.recreated = max(job.recreated, job.clusters(size))
     if size < 0:
         job.growth += len(plan.path) // 60 + 1  # its folder's entries
 
@@ -111,7 +113,9 @@ def room(job):
             end += sectors(plan.length)
         job.applies |= plan.action in (WRITE, DELETE, FOLDER)
     free, cluster = job.drive.space()
-    need = job.clusters(max(0, end - job.drive.arena_sectors) * SECTOR) + max(0, job.growth) + _SLACK
+    # A cut may lose the clusters of one file that is written anew because it gets shorter.
+    job.after = max(0, job.growth) + job.recreated + _SLACK
+    need = job.clusters(max(0, end - job.drive.arena_sectors) * SECTOR) + job.after
     if need * cluster > free:
         raise error("space", str(need * cluster) + " bytes are needed, " + str(free) + " are free")
     job.drive.grow(end)

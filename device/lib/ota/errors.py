@@ -29,6 +29,7 @@ _LATER = {
     "tb_answer": "the answer is not ThingsBoard's",
     "settings": "settings.toml lacks something",
     "nothing": "no release waits for this device",
+    "git_denied": "the Git host refuses access",
     "git_limit": "the Git host's rate limit is used up",
     "git_status": "the Git host failed",
     "git_answer": "the answer is not a Git host's",
@@ -45,7 +46,7 @@ _LATER = {
 # This release cannot be installed here: another one, or cota_retry, has to come.
 _NEVER = {
     "attributes": "title, version and URL are too long",
-    "no_url": "make the package with the URL of a Git repository",
+    "no_url": "the package lacks the URL of a Git repository",
     "url": "fw_url is not https://github.com/<owner>/<repo>[/tree/<ref>[/<folder>]]",
     "url_secret": "fw_url carries a user name or token; take it out",
     "git_host": "the host of fw_url is not in COTA_GIT_HOSTS",
@@ -53,7 +54,6 @@ _NEVER = {
     "git_repo": "the repository does not exist or is private",
     "git_empty": "the repository is empty",
     "git_folder": "the folder does not exist or is empty",
-    "git_denied": "the Git host refuses access",
     "listing_truncated": "the repository is too large to be listed",
     "too_many": "the release has too many files",
     "path_fat": "a FAT drive cannot hold this path",
@@ -63,6 +63,8 @@ _NEVER = {
     "symlink": "a FAT drive has no symbolic links",
     "submodule": "a board cannot follow a Git submodule",
     "lfs": "only a Git LFS pointer; put the file itself into Git",
+    "refused": "given up before; publish it anew, or set cota_retry",
+    "shadow": "a file or folder ota at the root would hide lib/ota",
     "ignore": ".cotaignore is too long or not UTF-8",
     "boot_hook": "boot.py lacks cOTA's hook; take cOTA's, or name it in .cotaignore",
     "space": "the release does not fit on the drive",

@@ -21,7 +21,7 @@ def fetch(job):
         raise error("hash", plan.path + " is too short")
     job.hasher.update(view)
     if job.got == 0:
-        _look_at(plan, bytes(view[: len(_LFS)]))
+        _look_at(plan, view)
     padded = sectors(count) * SECTOR
     for i in range(count, padded):
         job.view[i] = 0
@@ -77,11 +77,11 @@ def _is_staged(job, plan):
     return hasher.digest() == plan.digest
 
 
-def _look_at(plan, start):
+def _look_at(plan, view):
     """Refuse content that must not be installed, as soon as it shows."""
-    if start == _LFS and plan.length <= _MAX_LFS:
+    if plan.length <= _MAX_LFS and bytes(view[: len(_LFS)]) == _LFS:
         raise error("lfs", plan.path)
-    if plan.path == "boot.py" and not start.startswith(BOOT_HOOK):
+    if plan.path == "boot.py" and not (bytes(view[: len(BOOT_HOOK)]) == BOOT_HOOK and b"/cota_sys/j" in bytes(view)):
         raise error("boot_hook")
 
 

@@ -127,6 +127,8 @@ def check(job):
             raise error(PROBLEMS[plan.offset], path)
         elif path.lower() == "boot.py" and (path != "boot.py" or plan.length != BOOT_BYTES):
             raise error("boot_hook", path)  # FAT opens boot.py under any spelling
+        elif path == "ota.py" or path.startswith("ota/"):
+            raise error("shadow", path)
         else:
             _check_case(job, path)
         job.checksum = fold(job.checksum, plan)

@@ -7,7 +7,7 @@ the same host share one connection and one handshake.
 import gc
 
 from . import http
-from .errors import NetworkError, error
+from .errors import NetworkError, OverTheAirUpdateError, error
 from .url import join
 
 BUFFER = 1024  # bytes read from the socket at once; more only helps where the radio is faster than the flash
@@ -35,7 +35,7 @@ class Net:
         self._socket = None
         self._peer = None  # (scheme, host, port) of the open connection
         self._reader = http.ResponseReader()
-        self._started = self._got = 0
+        self._waited = self._got = 0  # milliseconds and bytes of this answer
         self._done = True  # the last answer was read to its end
         self.headers = {}
 
@@ -43,7 +43,7 @@ class Net:
         """Send a request and read the answer's head; the body waits for `read_into`. Returns the status code.
 
         Args:
-            method: The request's method; redirects are followed for GET only.
+            method: The request's method, kept through a redirect.
             url: (scheme, host, port, target).
             headers: Header names and values.
             body: Bytes to send.
@@ -65,9 +65,12 @@ class Net:
                 self._connect(url[:3])
                 status = self._send(method, url, headers, body)
             location = self.headers.get("location")
-            if method != "GET" or status not in _REDIRECTS or not location:
+            if status not in _REDIRECTS or not location:
                 return status
-            target = join(url, location)
+            try:
+                target = join(url, location)
+            except OverTheAirUpdateError:
+                raise self._fail("http", "redirect")  # its text may repeat our request
             if url[0] == "https" and target[0] != "https":
                 raise self._fail("http", "redirect from https to http")
             url = target
@@ -125,8 +128,7 @@ class Net:
             headers = dict(headers)
             headers["Content-Length"] = str(len(body))
         self._reader.begin(method)
-        self._start = self._end = self._got = 0
-        self._started = self._board.seconds()
+        self._start = self._end = self._got = self._waited = 0
         self._done = False
         try:
             head = http.request_head(method, host, None if port == _DEFAULT_PORTS[scheme] else port, target, headers)
@@ -160,12 +162,14 @@ class Net:
             raise self._fail("closed" if code in ("http_truncated", "http_closed") else "http", code + " " + detail)
 
     def _receive(self):
-        if self._board.seconds() - self._started > GRACE_SECONDS + self._got // MIN_RATE:
+        if self._waited > (GRACE_SECONDS + self._got // MIN_RATE) * 1000:
             raise self._fail("slow", str(self._got) + " bytes")
+        began = self._board.millis()
         try:
             count = self._socket.recv_into(self._buffer, BUFFER)
         except OSError as exc:
             raise self._lost(exc, "closed", self._peer[1])
+        self._waited += self._board.millis() - began  # the program's own time between two steps does not count
         self._start = 0
         self._end = count
         self._got += count

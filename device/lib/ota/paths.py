@@ -14,7 +14,7 @@ MAX_IGNORE = 4096  # bytes of .cotaignore, which is held in RAM while the listin
 
 _BAD_CHARS = '*?:"|<>\\\x7f'  # refused by FatFs, or (backslash) a separator to it
 # What the board's owner keeps even where a release lacks it, as the original does; a trailing / names a folder.
-_KEPT = ["main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/"]
+_KEPT = ["cota.usb", "main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/"]
 # What the system puts on the drive; never part of a release, never deleted.
 _SYSTEM = "boot_out.txt sd/ .trashes/ .trashes .fseventsd/ .metadata_never_index .spotlight-v100/".split()
 _SYSTEM += ["system volume information/", STATE_FOLDER + "/"]
@@ -67,6 +67,7 @@ class Rules:
             low = (low[2:] if low[:2] == "./" else low).lstrip("/")
             if low:
                 self._kept.append(low)
+                self._kept.append(low + "/")  # whoever leaves out the / of a folder means the folder too
         self.update_settings = update_settings
         self._ignored = b""
 

@@ -84,9 +84,7 @@ def _write(arena, path, length, offset, cluster):
     if length < old or old < 0:
         with open(path, "wb") as file:  # there is no truncate: a shorter file is a new one
             file.seek(length)
-            file.seek(0)
-            _copy(arena, offset, file, length)
-        return
+        old = length  # closed: a cut from here on finds the clusters owned by the file
     with open(path, "r+b") as file:
         if (length + cluster - 1) // cluster > (old + cluster - 1) // cluster:
             file.seek(length)

@@ -1,7 +1,7 @@
 """What ThingsBoard is told, and what it must still be told after a network failure."""
 
 from . import __version__
-from .errors import NetworkError, OverTheAirUpdateError, sentence
+from .errors import NetworkError, OverTheAirUpdateError, error, sentence
 from .store import APPLIED
 
 _MAX_ERROR = 255  # characters of fw_error; titles and versions have no more (ThingsBoard)
@@ -37,28 +37,23 @@ class Reporter:
                 # The server never compares: a device that runs what is assigned must say so itself.
                 if assigned == record["key"]:
                     self._waiting["fw_state"] = "UPDATED"
+            if assigned and assigned == journal.get("x"):
+                self._waiting["fw_state"] = "FAILED"
+                self._waiting["fw_error"] = "refused " + sentence(error("refused"))
             self._greeted = assigned
         self.send({})
 
     def updated(self, record):
-        """The new release confirmed itself: UPDATED, with its own title and version. Raises where the server did not take it."""
-        self._cloud.post(
-            "telemetry",
-            {"current_fw_title": record["title"], "current_fw_version": record["version"], "fw_state": "UPDATED", "fw_error": ""},
-        )
-        self._cloud.post(
-            "attributes",
-            {
-                "fw_title": record["title"],
-                "fw_version": record["version"],
-                "fw_url": record["url"],
-                "cota_commit": record["commit"],
-                "cota_trial": "confirmed",
-                "cota_refused": False,
-                "cota_last_error": "",
-            },
-        )
-        self._waiting = {}
+        """The new release confirmed itself: UPDATED, with its own title and version. False where the server did not take it."""
+        self._waiting = {"fw_state": "UPDATED", "fw_error": ""}
+        self._waiting["current_fw_title"] = record["title"]
+        self._waiting["current_fw_version"] = record["version"]
+        self.send({})
+        facts = {"cota_commit": record["commit"], "cota_trial": "confirmed", "cota_refused": False, "cota_last_error": ""}
+        for name in ("title", "version", "url"):
+            facts["fw_" + name] = record[name]
+        self.attributes(facts)
+        return not self._waiting
 
     def failed(self, exc, seconds):
         """Tell what failed: a failure that is tried again in `seconds`, or (None) the end of the release."""

@@ -67,7 +67,8 @@ class Update:
         self.checksum = 0
         # compare: folders of the drive still to be looked through; clusters that the live tree needs beyond what it has
         self.folders = None
-        self.growth = 0
+        self.growth = self.recreated = 0  # and the clusters of the largest file that gets shorter
+        self.after = 0  # clusters that must be free once all is staged
         self._cluster = SECTOR
         # fetch: whether the record under the cursor is a file not staged whole; bytes of it in the arena; its digest so far
         self.is_open = False
@@ -105,7 +106,7 @@ class Update:
             self.plan.restore(self._sealed[0], self._sealed[1])
             self.folders = [""]
             self._cluster = self.drive.space()[1]
-            self.total = self.growth = 0
+            self.total = self.growth = self.recreated = self.after = 0
             self.applies = False
         elif phase == "fetch":
             self.is_open = False
@@ -136,7 +137,8 @@ class Update:
         status = self.net.open("GET", github.raw_url(self.repository, self.commit, self.folder + path), headers)
         if status == 200 or (start and status == 206):
             return status
-        raise github.refusal(status, self.net.headers, path)
+        # The listing named this file at this commit: a host that does not have it now may have it later.
+        raise error("git_answer", path + " (HTTP 404)") if status == 404 else github.refusal(status, self.net.headers, path)
 
     # The arena's head says which release its plan is for, so that a reset costs no second listing.
 
@@ -191,6 +193,9 @@ class Update:
             self.unseal()
             self.phase = "resolve"
             raise error("staged", "the recovery")
+        free, cluster = drive.space()
+        if free < self.after * cluster:  # the program has filled the drive meanwhile
+            return "compare"
         hasher = sha1()
         drive.hash_arena(plan.first, plan.count * SECTOR, hasher, self.view)
         drive.close_arena()

@@ -11,7 +11,7 @@ MAX_PART = 100  # bytes of UTF-8
 MAX_IGNORE = 4096  # bytes of .cotaignore
 IGNORE_FILE = ".cotaignore"
 SETTINGS_FILE = "settings.toml"
-KEPT = ("main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/")
+KEPT = ("cota.usb", "main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/")
 SYSTEM = (
     "boot_out.txt",
     "sd/",
@@ -69,7 +69,8 @@ class Rules:
     """
 
     def __init__(self, keep: Iterable[str] = (), update_settings: bool = False, ignore: str = "") -> None:
-        self._kept = [*KEPT, *SYSTEM, *(name for name in (_fold(k.strip()).removeprefix("./").lstrip("/") for k in keep) if name)]
+        own = [name for name in (_fold(k.strip()).removeprefix("./").lstrip("/") for k in keep) if name]
+        self._kept = [*KEPT, *SYSTEM, *own, *(name + "/" for name in own)]
         self._update_settings = update_settings
         lines = (line.strip() for line in ignore.split("\n"))
         self._ignored = [line.lstrip("/") for line in lines if line and not line.startswith("#")]
