@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
-import io
-import tokenize
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from cota.drive.strip import strip
 
 # What any module of the library may import: values in, values out. Everything else is granted below, to the one module that it is for.
 PURE = {"binascii", "collections", "errno", "hashlib", "io", "json", "re", "struct"}
@@ -16,9 +16,24 @@ GRANTS = {
     "store": {"os"},
     "redo": {"os"},
     "drive": {"board", "digitalio", "os", "storage"},  # runs in boot.py, before and instead of the library
-    "net": {"socketpool", "ssl"},
+    "__init__": {"gc"},
+    "net": {"gc", "socketpool", "ssl"},
     "board": {
-        *("board", "digitalio", "gc", "microcontroller", "os", "random", "socketpool", "ssl", "storage", "supervisor", "sys", "time"),
+        *(
+            "alarm",
+            "board",
+            "digitalio",
+            "gc",
+            "microcontroller",
+            "os",
+            "random",
+            "socketpool",
+            "ssl",
+            "storage",
+            "supervisor",
+            "sys",
+            "time",
+        ),
         *("traceback", "watchdog", "wifi"),
     },
     "guard": {"gc", "os", "supervisor", "sys", "time", "traceback"},
@@ -203,15 +218,5 @@ def _calls_itself(function: ast.FunctionDef, call: ast.Call) -> bool:
 
 
 def code_bytes(source: str) -> int:
-    """Bytes of the file without comments, docstrings, blank lines and trailing spaces; line breaks and indentation count, as on a drive."""
-    lines = source.encode().splitlines()
-    gone: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False) is not None:
-            first = node.body[0]
-            gone.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][: len(source.splitlines()[row - 1][:column].encode())]
-    return sum(len(line.rstrip()) + 1 for number, line in enumerate(lines, 1) if number not in gone and line.strip())
+    """Bytes of the module as it lies on a drive: without comments, docstrings and wide layout, every name kept."""
+    return len(strip(source).encode())
