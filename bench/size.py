@@ -34,7 +34,7 @@ def measure(_rig: Rig) -> list[Figure]:
     return [
         Figure(GROUP, "lib/ota without the recovery, on a drive: bytes", sum(sizes.values()) - recovery, _LIBRARY_BAR, plain, note=_NOTE),
         Figure(
-            GROUP, "lib/ota without the recovery, in ordinary layout: bytes", ordinary, _LIBRARY_BAR, report_only=True, note=_PLAIN_NOTE
+            GROUP, "lib/ota without the recovery, in ordinary layout: bytes", ordinary, _LIBRARY_BAR, report_only=True, note=_ORDINARY_NOTE
         ),
         Figure(GROUP, "the recovery, on a drive: bytes", recovery, _RECOVERY_BAR),
     ]

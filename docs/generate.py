@@ -91,7 +91,10 @@ def errors_page() -> str:
 def cli_page() -> str:
     """Make the page of the command line from the commands' own help."""
     lines = [_NOTE, "", "# Command line", ""]
-    lines += ["Exit codes: 0 done, 1 it ran and the answer is no, 2 wrong use or an environment that does not allow it.", ""]
+    lines += [
+        "Exit codes: 0 done, 1 it ran and the answer is no, 2 wrong use or an environment that does not allow it, 130 stopped with Ctrl-C.",
+        "",
+    ]
     lines += ["Data goes to stdout, everything else to stderr.", ""]
     for name, text in help_texts():
         lines += [f"## {name}", "", "```text", text, "```", ""]

@@ -137,8 +137,10 @@ class OverTheAirUpdate:
         try:
             if update.phase == "commit":
                 self._reporter.send({"fw_state": "VERIFIED"})
+            elif update.phase == "list" and self._journal["p"] == store.COMMITTED:
+                self._abandon()
             before, self.phase = update.phase, update.step()
-            if before == "commit":  # work lies between the two, so that they differ in time: of two in one millisecond one is lost
+            if self.phase == "done":  # work lies between the two, so that they differ in time: of two in one millisecond one is lost
                 self._reporter.send({"fw_state": "UPDATING"})
             self.done, self.total = update.done, update.total
             if self.phase == "verify" != before:
@@ -251,6 +253,13 @@ class OverTheAirUpdate:
         self._forget()
         self._reporter.failed(exc, None)
         return exc
+
+    def _abandon(self):
+        """Another release's plan is about to be written over that of a committed release that could not be applied."""
+        journal = self._journal
+        self._store.write_record(journal["s"], {})  # the tree is no release's
+        journal["p"] = store.IDLE
+        self._store.write_journal(journal)
 
     def _drop_update(self):
         if self._update is not None:

@@ -114,7 +114,7 @@ def room(job):
         job.applies |= plan.action in (WRITE, DELETE, FOLDER)
     free, cluster = job.drive.space()
     # A cut may lose the clusters of one file that is written anew because it gets shorter.
-    job.after = max(0, job.growth) + job.recreated + _SLACK
+    job.after = max(0, job.growth + job.recreated + _SLACK)  # what is deleted makes room first
     need = job.clusters(max(0, end - job.drive.arena_sectors) * SECTOR) + job.after
     if need * cluster > free:
         raise error("space", str(need * cluster) + " bytes are needed, " + str(free) + " are free")

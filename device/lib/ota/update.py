@@ -195,6 +195,7 @@ class Update:
             raise error("staged", "the recovery")
         free, cluster = drive.space()
         if free < self.after * cluster:  # the program has filled the drive meanwhile
+            self.resumed = True
             return "compare"
         hasher = sha1()
         drive.hash_arena(plan.first, plan.count * SECTOR, hasher, self.view)

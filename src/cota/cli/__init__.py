@@ -1,6 +1,6 @@
 """The command `cota`: one module a command, imported only when it is called.
 
-Exit codes: 0 done, 1 it ran and the answer is no, 2 usage or environment. Data goes to stdout, talk to stderr.
+Exit codes: 0 done, 1 it ran and the answer is no, 2 usage or environment, 130 stopped by Ctrl-C. Data goes to stdout, talk to stderr.
 """
 
 import importlib
@@ -17,6 +17,8 @@ COMMANDS = {
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
     "sim": "Run a rack of simulated boards against a server.",
 }
+
+_INTERRUPTED = 130  # as a shell tells of a program that SIGINT ended: 128 and the signal's number
 
 
 class _LazyGroup(click.Group):
@@ -41,9 +43,16 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a CotaError ends as one message and exit code 2."""
+    """Run the command line and exit; whatever ends a command ends as one message and an exit code, without a traceback."""
     try:
-        cli(prog_name="cota")
+        result = cli.main(prog_name="cota", standalone_mode=False)
     except CotaError as error:
         click.echo(f"cota: {error}", err=True)
         raise SystemExit(2) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except click.Abort:
+        click.echo("cota: stopped.", err=True)
+        raise SystemExit(_INTERRUPTED) from None
+    raise SystemExit(result if isinstance(result, int) else 0)

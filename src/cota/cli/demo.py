@@ -55,12 +55,15 @@ def command(
     """
     from cota.demo.release import make_example
     from cota.demo.run import Demo, DoesNotFitError, board_lines, make_plan, summary
+    from cota.sim.board import warn_if_not_real
     from cota.sim.profiles import find_profile
+    from cota.sim.vm import find_vm
 
     if (repo is None) != (before is None) or (repo is None) != (after is None):
         raise click.UsageError("--repo, --from and --to go together.")
     if board is not None:
         find_profile(board)
+    warn_if_not_real(find_vm())
     with _workplace(keep) as directory:
         if repo is None:
             repo = directory / "greenhouse.git"
@@ -158,8 +161,9 @@ class _Show:
             return f"  {event['device']:<10} " + ("holds exactly the release." if event["equal"] else "DIFFERS from the release.")
         if kind == "summary":
             requests = ", ".join(f"{count} {name}" for name, count in event["requests"].items() if count)
-            return (
-                f"{event['updated']} of {event['devices']} boards went from {event['from'][:10]} to {event['to'][:10]}, "
-                f"proven byte for byte. The update took {requests or 'no'} requests and {event['bytes_down']:,} bytes."
-            )
+            commits = f"{event['from'][:10]} to {event['to'][:10]}"
+            went = f"{event['updated']} of {event['devices']} boards went from {commits}, proven byte for byte."
+            if event["failed"]:
+                return f"{went} {event['failed']} did not."
+            return f"{went} The update took {requests or 'no'} requests and {event['bytes_down']:,} bytes."
         return str(event.get("text", ""))

@@ -42,7 +42,14 @@ def read_repositories(given: tuple[str, ...]) -> dict[str, Path]:
     return repositories
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  cota lab                                         data in your data folder, port 8080
+  cota lab --memory --port 0 --repo ~/weather      a lab for a try, with one repository
+  cota lab --repo acme/weather=/srv/git/weather.git --host 0.0.0.0
+"""
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 lets the network in.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one.")
 @click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="SQLite file.  [default: in your data folder]")

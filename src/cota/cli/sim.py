@@ -23,7 +23,14 @@ _PASSWORD_VARIABLE = "COTA_PASSWORD"  # noqa: S105  (the name of a variable)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  cota sim --server http://127.0.0.1:8080 --username tenant@thingsboard.org --devices 3
+  cota sim --server http://127.0.0.1:8080 --token TOKEN --board esp32-s3
+  cota sim --server http://127.0.0.1:8080 --provision-key KEY --provision-secret SECRET --devices 20
+"""
+)
 @click.option("--server", required=True, metavar="URL", help="The ThingsBoard server or lab, with http:// or https://.")
 @click.option("--devices", type=click.IntRange(1), help="How many boards.  [default: 1, or one a --token]")
 @click.option("--board", "profile_name", default="pico-w", show_default=True, metavar="PROFILE", help="Kind of board; `help` lists them.")

@@ -1,6 +1,7 @@
 """What a drive must hold after an update, worked out from the Git repository alone, and how a real drive differs from it."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from cota.package.paths import IGNORE_FILE, Rules
 EXAMPLE = Path(__file__).parent / "example"
 PROGRAMS = ("code.txt", "code.py", "main.py", "main.txt")  # CircuitPython runs the first of these that it finds
 _SECTOR = 512
+# A program that imports the library, by any form of the statement; a word such as "total" does not count.
+_IMPORTS_OTA = re.compile(rb"^[ \t]*(?:from[ \t]+ota\b|import[ \t][^#\n]*\bota\b)", re.MULTILINE)
 
 
 def make_example(path: Path) -> tuple[str, str]:
@@ -52,7 +55,7 @@ class Release:
     def updates_itself(self) -> bool:
         """Whether the release's program leaves an updater on the board: its own, or the one that the board keeps."""
         program = self.program
-        return program is None or b"ota" in self.files[program]
+        return program is None or _IMPORTS_OTA.search(self.files[program]) is not None
 
     def bytes_on_drive(self, cluster: int) -> int:
         """How much of a drive the files take, in whole clusters."""

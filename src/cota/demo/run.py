@@ -89,7 +89,7 @@ def make_plan(repository: Path, before: str, after: str, folder: str, devices: i
     needs = {profile.name: max(room_needed(release, base, profile.cluster) for release in releases) for profile in choice}
     for profile in choice:
         if needs[profile.name] <= profile.drive_bytes:
-            name = re.sub(r"[^A-Za-z0-9._-]", "-", repository.resolve().name.removesuffix(".git")) or "repository"
+            name = re.sub(r"[^A-Za-z0-9._-]", "-", repository.resolve().name.removesuffix(".git")).strip(".") or "repository"
             return Plan(repository, name, *releases, folder.strip("/"), profile, devices, directory, tree)
     sizes = "\n".join(f"  {profile.name}: {needs[profile.name]:,} bytes needed, {profile.drive_bytes:,} on the drive" for profile in choice)
     raise DoesNotFitError(
@@ -134,6 +134,9 @@ class Demo:
                 await self._wave("update", plan.after, lab, client, profile_id, rack, outcome, power)
                 outcome.requests = {name: count["requests"] - start[name]["requests"] for name, count in lab.counters().items()}
                 outcome.bytes_down = sum(count["bytes_out"] - start[name]["bytes_out"] for name, count in lab.counters().items())
+            else:
+                for name in rack.boards:
+                    outcome.failed.setdefault(name, ["not updated: the first install failed on another board"])
         finally:
             stop.set()
             await power

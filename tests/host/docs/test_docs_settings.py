@@ -59,7 +59,7 @@ def test_a_default_that_stands_behind_a_hash_is_what_the_code_does_without_it() 
         name: value for name, value in without.items() if name != "_getenv"
     }
     text = " ".join(documented()["COTA_POLL_SECONDS"].split())
-    assert f"from {module.MIN_POLL} to {module.MAX_POLL}. Default: {module.DEFAULT_POLL}." in text
+    assert f"from 1 to {module.MAX_POLL}. Default: {module.DEFAULT_POLL}." in text
 
 
 @pytest.mark.parametrize("key", sorted(read_by_the_code()))

@@ -18,6 +18,21 @@ _FATAL_ALERT = -30592
 _VM_BYTES = 3600
 
 _live = []
+# mbedTLS's buffers for a record that comes in and one that goes out, with their headers; contexts and certificates are in small pieces.
+_PIECES = (16384 + 333, 4096 + 333)
+_SMALL_PIECE = 512
+
+
+def _hold(count):
+    pieces = []
+    for size in _PIECES:
+        if count >= size:
+            pieces.append(bytearray(size))
+            count -= size
+    while count > 0:
+        pieces.append(bytearray(min(count, _SMALL_PIECE)))
+        count -= _SMALL_PIECE
+    return pieces
 
 
 def _ders(pem):
@@ -54,7 +69,7 @@ class SSLSocket(_pool.Socket):
         self._dial(address)
         if len(_live) >= _board.profile["tls_connections"]:
             raise MemoryError("the board cannot hold another TLS connection")
-        self._held = bytearray(max(0, _board.profile["tls_bytes"] - _VM_BYTES))
+        self._held = _hold(_board.profile["tls_bytes"] - _VM_BYTES)
         _live.append(self)
         try:
             self._tls = self._context._handshake(self._native, self._hostname or address[0])
