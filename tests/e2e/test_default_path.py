@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -186,6 +187,10 @@ def test_the_front_counts_connections_that_are_open_at_once(public: Front, autho
     for name in (*GITHUB, API):
         host, _, port = public.hosts[name].rpartition(":")
         held.append(context.wrap_socket(socket.create_connection((host, int(port))), server_hostname=name))
+    # With TLS 1.3 a client is done before its server: close nothing until the front has counted all.
+    end = time.monotonic() + 30
+    while sum(public.tally.handshakes.values()) < len(held) and time.monotonic() < end:
+        time.sleep(0.01)
     for secure in held:
         secure.close()
     assert public.tally.most_open == 4
