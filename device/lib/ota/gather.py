@@ -57,6 +57,7 @@ def list_tree(job):
     if count == SECTOR:
         return "list"
     job.parser = None
+    job.net.close()  # the drive is looked through now: nobody waits that long, and the heap is needed
     if not job.plan.files:
         raise error("git_folder" if job.folder else "git_empty", job.folder or job.repository.name)
     job.plan.seal()
