@@ -8,15 +8,14 @@ from gateway import Fault, Gateway
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from world import World
+from world import World, digest
 
 from cota.drive.tree import device_tree, drive_files
 from cota.git.make import Moded
 from cota.lab.server import Lab
 from cota.thingsboard import Json
 
-_TREE = drive_files(device_tree())
-_MAIN = _TREE["main.py"]
+_MAIN = drive_files(device_tree())["main.py"]
 _QUICK_LINE = b"import ota.retry\nota.retry.FIRST_WAIT = ota.retry.MAX_WAIT = 1\n"
 _QUICK = _QUICK_LINE + _MAIN
 _WORK = b'    """What the board is for. It goes on while an update is downloaded."""'
@@ -25,13 +24,16 @@ _OLD = {"old.py": b"1\n"}
 _ONE, _TWO = {"app.py": b"x=1\n"}, {"app.py": b"x=2\n"}
 _PAYLOAD = {"a.bin": bytes(range(256)) * 200, "b.bin": bytes(range(255)) * 200}
 _NO_LINK = {"app.py": b"1\n", "link": Moded(0o120000, b"app.py")}
-# Writes zeros to /logs/data.csv until the drive is full.
-_FILL = b"""
+# Writes zeros to /logs/data.csv until the drive has no more than some clusters left.
+_FILL = b"""import os
+
+
 def fill():
     try:
         with open("/logs/data.csv", "ab") as log:
-            while True:
+            while os.statvfs("/")[3] > LEFT:
                 log.write(bytes(512))
+                log.flush()
     except OSError:
         pass
 """
@@ -78,7 +80,7 @@ def test_a_committed_release_that_cannot_be_applied_leaves_the_board_reachable_f
     package = world.publish(_TWO)
     world.assign(package)
     world.wait_for("UPDATED", package["version"])
-    assert world.drive() == world.whole({**_TWO, "main.py": _TREE["main.py"]}) | {"main.py": world.drive()["main.py"]}
+    assert world.drive() == world.whole(_TWO)
     assert "thing" not in world.folders()
 
 
@@ -100,16 +102,16 @@ def test_a_committed_release_that_another_one_began_to_replace_can_be_assigned_a
     assert world.drive() == world.whole(_BLOCKED) | {"main.py": world.drive()["main.py"]}
 
 
-def logger(make_world: Callable[..., World], when: bytes) -> World:
+def logger(make_world: Callable[..., World], when: str, left: int) -> World:
     """A world whose program fills the drive, in a folder that is kept, at one moment of an update that is larger than 50 KB."""
-    main = changed(b"print(", _FILL + b"print(", _QUICK) if _QUICK.count(b"print(") == 1 else _FILL + _QUICK
-    main = changed(_RESTART, b"                if updater.total > 50000: fill()\n" + _RESTART, main) if when == b"committed" else main
-    main = changed(_WORK, b"    if updater.phase == 'verify' and updater.total > 50000: fill()", main) if when == b"verify" else main
+    main = b"LEFT = %d\n" % left + _FILL + _QUICK
+    main = changed(_RESTART, b"                if updater.total > 50000: fill()\n" + _RESTART, main) if when == "committed" else main
+    main = changed(_WORK, b"    if updater.phase == 'verify' and updater.total > 50000: fill()", main) if when == "verify" else main
     return make_world(settings={"COTA_KEEP": "logs/"}, extra={"main.py": main, "logs/data.csv": b"", **_OLD})
 
 
 def test_a_release_that_a_full_drive_stopped_gives_way_to_a_smaller_one(make_world: Callable[..., World]) -> None:
-    world = logger(make_world, b"committed")
+    world = logger(make_world, "committed", 40)
     begin(world, _PAYLOAD)
     world.wait_for_error("later: apply ")
     world.wait_polls(2)
@@ -119,7 +121,7 @@ def test_a_release_that_a_full_drive_stopped_gives_way_to_a_smaller_one(make_wor
 
 
 def test_a_release_that_a_full_drive_stopped_is_finished_when_there_is_room_again(make_world: Callable[..., World]) -> None:
-    world = logger(make_world, b"committed")
+    world = logger(make_world, "committed", 0)
     package = begin(world, _PAYLOAD)
     world.wait_for_error("later: apply ")
     world.stop()
@@ -130,7 +132,7 @@ def test_a_release_that_a_full_drive_stopped_is_finished_when_there_is_room_agai
 
 
 def test_a_drive_that_the_program_fills_during_the_download_is_found_full_before_the_commit(make_world: Callable[..., World]) -> None:
-    world = logger(make_world, b"verify")
+    world = logger(make_world, "verify", 0)
     package = begin(world, _PAYLOAD)
     world.wait_for("FAILED", package["version"])
     assert str(world.telemetry()["fw_error"]).startswith("space ")
@@ -169,7 +171,7 @@ def test_a_program_that_sleeps_between_the_steps_is_updated_all_the_same(make_wo
     files = {"app.bin": bytes(9000)}
     world.deliver(files)
     assert world.errors() == []
-    assert world.drive()["app.bin"] == world.whole(files)["app.bin"]
+    assert world.drive()["app.bin"] == digest(files["app.bin"])
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,9 @@ def test_a_file_that_would_hide_the_updater_is_refused(make_world: Callable[...,
 
 
 def test_the_file_that_gives_the_drive_to_usb_stays_through_an_update(make_world: Callable[..., World]) -> None:
-    world = make_world(extra={"main.py": b"open('/cota.usb', 'w').close()\n" + _MAIN, **_OLD})
+    # Made by the old release's program, while the updater has the drive; from the next power-on on it is USB's.
+    make = b"import os\nif 'old.py' in os.listdir('/'):\n    open('/cota.usb', 'w').close()\n"
+    world = make_world(extra={"main.py": make + _MAIN, **_OLD})
     world.deliver(_ONE)
     assert "cota.usb" in world.drive()
     assert "old.py" not in world.drive()
@@ -296,9 +300,8 @@ def test_the_file_that_gives_the_drive_to_usb_stays_through_an_update(make_world
 
 # Power.
 
-# Stops the recovery at its n-th call of `cut`, once for each n, counted in memory that outlasts a power cut.
-_CUT = b"""
-import microcontroller
+# Stands still at the recovery's n-th call of `cut`, once: memory that outlasts a power cut knows of it.
+_CUT = b"""import microcontroller
 
 _calls = 0
 
@@ -306,9 +309,9 @@ _calls = 0
 def cut():
     global _calls
     _calls += 1
-    if _calls > microcontroller.nvm[0]:
-        microcontroller.nvm[0] = _calls
-        print("stands still at", _calls)
+    if _calls == %d and microcontroller.nvm[0] == 255:
+        microcontroller.nvm[0] = 0
+        print("stands still")
         while True:
             pass
 
@@ -316,25 +319,28 @@ def cut():
 """
 
 
-def recovery_that_stops() -> bytes:
-    """The recovery, standing still around every step of a file's rewrite."""
-    redo = _TREE["lib/ota/redo.py"]
-    redo = changed(b"def _sha1", _CUT.lstrip() + b"def _sha1", redo)
+def recovery_that_stops(point: int) -> bytes:
+    """The recovery, standing still at one of the steps of a file's rewrite."""
+    redo = changed(b"def _sha1", _CUT % point + b"def _sha1", (device_tree() / "lib/ota/redo.py").read_bytes())
     redo = changed(
-        b"            file.seek(length)\n        old = length",
-        b"            cut()\n            file.seek(length)\n            cut()\n        cut()\n        old = length",
-        redo,
+        b"one\n            file.seek(length)\n", b"one\n            cut()\n            file.seek(length)\n            cut()\n", redo
     )
+    redo = changed(b"        old = length", b"        cut()\n        old = length", redo)
     return changed(b"        length -= len(part)\n\n\ndef _write", b"        length -= len(part)\n        cut()\n\n\ndef _write", redo)
 
 
-def test_a_file_that_gets_shorter_survives_power_cuts_at_every_step_of_its_rewrite(make_world: Callable[..., World]) -> None:
-    world = make_world(extra={"lib/ota/redo.py": recovery_that_stops(), "app.py": b"long\n" * 2000})
+# The steps: emptied, allocated, (a larger file) closed, and each 2048 bytes copied.
+@pytest.mark.parametrize(
+    ("length", "point"), [(5_000, 1), (5_000, 2), (5_000, 3), (5_000, 5), (11_000, 2), (11_000, 3), (11_000, 5), (11_000, 9)]
+)
+def test_a_file_that_gets_shorter_survives_a_power_cut_in_its_rewrite(make_world: Callable[..., World], length: int, point: int) -> None:
+    old = b"long\n" * 4000
+    world = make_world(extra={"lib/ota/redo.py": recovery_that_stops(point), "app.py": old})
     world.damaged = True  # a cut may lose the clusters of the file that it hits
-    files = {"app.py": b"short\n" * 900}  # three writes
+    files = {"app.py": b"s" * length}
     package = begin(world, files)
-    for number in range(1, 7):
-        world.wait_for_line(f"stands still at {number}")
-        world.restart()
+    world.wait_for_line("stands still")
+    assert world.drive()["app.py"] != digest(old)
+    world.restart()
     world.wait_for("UPDATED", package["version"])
-    assert world.drive()["app.py"] == world.whole(files)["app.py"]
+    assert world.drive()["app.py"] == digest(files["app.py"])

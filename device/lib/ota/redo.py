@@ -16,6 +16,7 @@ _SECTOR = 512
 _BUFFER = bytearray(2048)
 _VIEW = memoryview(_BUFFER)
 _SAME, _WRITE, _DELETE, _FOLDER = b"=WDX"
+_SMALL = 16  # clusters that a cut may lose: a new file of no more is written in one go, which costs fewer FAT writes
 _LAST = ("main.py", "boot.py")  # boot.py, which runs this, is the last file to be written
 
 
@@ -84,6 +85,10 @@ def _write(arena, path, length, offset, cluster):
     if length < old or old < 0:
         with open(path, "wb") as file:  # there is no truncate: a shorter file is a new one
             file.seek(length)
+            if length <= _SMALL * cluster:
+                file.seek(0)
+                _copy(arena, offset, file, length)
+                return
         old = length  # closed: a cut from here on finds the clusters owned by the file
     with open(path, "r+b") as file:
         if (length + cluster - 1) // cluster > (old + cluster - 1) // cluster:

@@ -65,7 +65,8 @@ class Update:
         self.refs = self.parser = self.ignore_file = self.case_bits = None
         self.previous = ""
         self.checksum = 0
-        # compare: folders of the drive still to be looked through; clusters that the live tree needs beyond what it has
+        # compare: folders of the drive still to be looked through, a | (which FAT forbids) before each; clusters that the live tree
+        # needs beyond what it has
         self.folders = None
         self.growth = self.recreated = 0  # and the clusters of the largest file that gets shorter
         self.after = 0  # clusters that must be free once all is staged
@@ -104,7 +105,7 @@ class Update:
         """Make `phase` the next one, at its start."""
         if phase == "compare":  # the drive may have changed since the plan was sealed
             self.plan.restore(self._sealed[0], self._sealed[1])
-            self.folders = [""]
+            self.folders = "|"
             self._cluster = self.drive.space()[1]
             self.total = self.growth = self.recreated = self.after = 0
             self.applies = False
