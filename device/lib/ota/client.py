@@ -157,8 +157,7 @@ class OverTheAirUpdate:
     def restart(self):
         """Start the new release. Call it when `step` has returned "done"; it does not return.
 
-        Raises:
-            OverTheAirUpdateError: "apply": it could not be applied under the original's boot.py; later polls try again.
+        What cannot be applied now (under the original's boot.py) is reported, and tried again by later polls.
         """
         self._net.close()
         self._journal = self._store.journal()
