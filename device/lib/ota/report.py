@@ -45,14 +45,14 @@ class Reporter:
 
     def updated(self, record):
         """The new release confirmed itself: UPDATED, with its own title and version. False where the server did not take it."""
+        facts = {"cota_commit": record["commit"], "cota_trial": "confirmed", "cota_refused": False, "cota_last_error": ""}
+        for name in ("title", "version", "url"):
+            facts["fw_" + name] = record[name]
+        self.attributes(facts)  # first, so that whoever sees UPDATED finds them
         self._waiting = {"fw_state": "UPDATED", "fw_error": ""}
         self._waiting["current_fw_title"] = record["title"]
         self._waiting["current_fw_version"] = record["version"]
         self.send({})
-        facts = {"cota_commit": record["commit"], "cota_trial": "confirmed", "cota_refused": False, "cota_last_error": ""}
-        for name in ("title", "version", "url"):
-            facts["fw_" + name] = record[name]
-        self.attributes(facts)
         return not self._waiting
 
     def failed(self, exc, seconds):
