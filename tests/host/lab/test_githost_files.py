@@ -255,10 +255,10 @@ def test_a_repository_made_by_git_itself_is_served(tmp_path: Path, pack: bool) -
         subprocess.run([*run, "commit", "-q", "-m", f"c{number}"], check=True)
     if pack:
         subprocess.run([*run, "gc", "-q"], check=True)
-    with serving({"a/work": work}) as host:
-        assert host.api("/repos/a/work").json["default_branch"] == "trunk"
-        assert host.get("/raw/a/work/trunk~1/a.txt").body == b"line\n" * 200 + b"1"
-        assert host.get("/raw/a/work/trunk/a.txt").body == b"line\n" * 200 + b"2"
+    with serving({"a/made": work}) as host:
+        assert host.api("/repos/a/made").json["default_branch"] == "trunk"
+        assert host.get("/raw/a/made/trunk~1/a.txt").body == b"line\n" * 200 + b"1"
+        assert host.get("/raw/a/made/trunk/a.txt").body == b"line\n" * 200 + b"2"
 
 
 SEGMENT = st.binary(min_size=1, max_size=12).filter(lambda raw: not set(raw) & {0, 47} and raw.lower() not in (b".", b"..", b".git"))
