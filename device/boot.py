@@ -1,17 +1,18 @@
-# cOTA hook 1. This file is 512 bytes: one sector.
+# cOTA hook 2. 512 bytes.
 import json,storage
 from binascii import crc32
+d={"q":0,"p":""}
 try:
- with open("/cota_sys/j","rb") as f:b=f.read(512)
- d=json.loads(b[8:])
- if int(b[:8],16)==crc32(b[8:]) and d["p"]=="C":
-  with open("/cota_sys/a","rb") as f:
-   f.seek(d["c"]);c=f.read(d["n"])
+ with open("/cota_sys/j","rb")as f:
+  for s in 3584,7680:
+   f.seek(s);b=f.read(512)
+   if b[:8]==b"%08x"%crc32(b[8:]):
+    e=json.loads(b[8:])
+    if e["q"]>d["q"]:d=e
+ if d["p"]in("C","T","U"):
+  f=open("/cota_sys/a","rb");f.seek(d["c"]);c=f.read(d["n"]);f.close()
   if crc32(c)==d["k"]:exec(c,{"j":d})
-except Exception:
- pass
-try:
- with open("/lib/ota/drive.py") as f:exec(f.read())
-except Exception:
- storage.remount("/",False)
-##################################################
+except Exception:0
+try:exec(open("/lib/ota/drive.py").read())
+except Exception:storage.remount("/",False)
+#####

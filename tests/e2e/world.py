@@ -98,6 +98,7 @@ class World:
             "THINGSBOARD_PORT": port,
             "THINGSBOARD_DEVICE_TOKEN": self.token,
             "COTA_POLL_SECONDS": "1",
+            "COTA_TRIAL_SECONDS": "0",
             "COTA_GIT_HOSTS": self.git,
         }
         self.lines: list[str] = []

@@ -14,8 +14,13 @@ from cota.drive.strip import strip
 PURE = {"binascii", "collections", "errno", "hashlib", "io", "json", "re", "struct"}
 GRANTS = {
     "store": {"os"},
-    "redo": {"os"},
-    "drive": {"board", "digitalio", "os", "storage"},  # runs in boot.py, before and instead of the library
+    # These stand alone: run by boot.py and in place of the program, before and instead of the library.
+    "redo": {"alarm", "microcontroller", "os", "supervisor"},
+    "drive": {"board", "digitalio", "os", "storage", "supervisor"},
+    "start": {"code", "main", "microcontroller", "time"},
+    "guard": {"gc", "os", "time"},
+    "verdict": {"alarm", "microcontroller", "os", "ota", "supervisor", "sys", "time", "traceback", "watchdog", "wifi"},
+    "ask": {"os", "socketpool", "ssl", "wifi"},
     "__init__": {"gc"},
     "net": {"gc", "socketpool", "ssl"},
     "board": {
@@ -36,10 +41,9 @@ GRANTS = {
         ),
         *("traceback", "watchdog", "wifi"),
     },
-    "guard": {"gc", "os", "supervisor", "sys", "time", "traceback"},
 }
-OPENERS = {"store", "redo"}
-SOCKET_USERS = {"net"}
+OPENERS = {"store", "redo", "guard", "start", "verdict"}
+SOCKET_USERS = {"net", "ask"}
 SOCKET_WORDS = {"getaddrinfo", "recv_into", "recv", "sendall", "socket", "wrap_socket"}
 
 # Modules that CircuitPython has built in but its stubs leave to the checker's own library, which knows too much. What a board has of each
@@ -78,9 +82,9 @@ BUILT_IN = {
     "time": {"localtime", "mktime", "monotonic", "monotonic_ns", "sleep", "struct_time", "time"},
 }
 # Differs from board to board, so no stub can say.
-ANYTHING = {"board"}
+ANYTHING = {"board", "code", "main"}
 # Stands behind a test for `hashlib.new`, for MicroPython, which lacks that.
-FEATURE_TESTED = {"digest": {"hashlib.sha1"}, "redo": {"hashlib.sha1"}}
+FEATURE_TESTED = {"digest": {"hashlib.sha1"}, "redo": {"hashlib.sha1"}, "verdict": {"sys.print_exception"}}
 
 MISSING_NAMES = {"FileNotFoundError", "FileExistsError", "IsADirectoryError", "NotADirectoryError", "PermissionError", "InterruptedError"}
 MISSING_METHODS = {"hexdigest", "removeprefix", "removesuffix", "bit_length", "bit_count", "isascii", "format_map", "casefold", "translate"}

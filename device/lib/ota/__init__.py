@@ -14,10 +14,11 @@ import gc
 
 # Compiling a module leaves holes all over the heap. Collected after each, what stays lies close together, and a TLS connection finds the
 # 16 KiB in one piece that it needs.
-for _name in "errors paths url http net listing plan store github gather compare fetch update report".split():
+for _name in "errors paths url http net journal listing plan store github gather backup compare fetch update report trial".split():
     __import__("ota." + _name)
     gc.collect()
 
+from .board import feed
 from .client import OverTheAirUpdate, get_thingsboard_settings
 from .errors import EmptyGithubRepoError, HashMismatchError, InvalidGithubRepoUrlError, NetworkError, OverTheAirUpdateError
 
@@ -28,5 +29,6 @@ __all__ = (
     "NetworkError",
     "OverTheAirUpdate",
     "OverTheAirUpdateError",
+    "feed",
     "get_thingsboard_settings",
 )

@@ -42,9 +42,7 @@ class Board:
 
     def feed(self):
         """Feed the watchdog, where one is armed."""
-        watchdog = getattr(microcontroller, "watchdog", None)
-        if getattr(watchdog, "mode", None) is not None:
-            watchdog.feed()
+        feed()
 
     def socket_pool(self):
         """The socket pool of the joined Wi-Fi; raises the "wifi" error where it is not joined."""
@@ -96,6 +94,13 @@ class Board:
         """Keep a write to the drive over USB or the web from restarting the program in the midst of an update."""
         if supervisor is not None:
             supervisor.runtime.autoreload = not hold
+
+
+def feed():
+    """Feed the watchdog, where one is armed: for a program that works for minutes without a call into `ota`."""
+    watchdog = getattr(microcontroller, "watchdog", None)
+    if getattr(watchdog, "mode", None) is not None:
+        watchdog.feed()
 
 
 def _count_run():

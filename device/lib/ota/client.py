@@ -7,11 +7,13 @@ from .board import Board
 from .digest import sha1
 from .errors import NetworkError, OverTheAirUpdateError, error
 from .fetch import BOOT_HOOK
+from .journal import COMMITTED, IDLE, TRIAL, UNDOING
 from .net import Net
 from .paths import Rules
 from .report import Reporter
 from .settings import Settings, server
 from .thingsboard import ThingsBoard
+from .trial import Trial
 from .update import Update
 
 _ORIGINAL_KEYS = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
@@ -61,6 +63,7 @@ class OverTheAirUpdate:
         self._journal = self._store.journal()
         self._reporter = Reporter(self._cloud, self._store, self._board, self._settings)
         self._progress = progress
+        self._trial = Trial(self._board.getenv, self._board.seconds())
         self._release = None  # what ThingsBoard assigns, as `_assigned` made it
         self._update = None
         self._retry = ""  # cota_retry as last seen
@@ -80,6 +83,9 @@ class OverTheAirUpdate:
         if self.phase == "done":
             return False  # until `restart`
         now = self._board.seconds()
+        self._board.feed()
+        if self._settle(now):
+            self._next_poll = now
         if self._update is not None and now >= self._next_try:
             return True  # an update is under way: its connection is not disturbed
         if now >= self._next_poll:
@@ -88,7 +94,9 @@ class OverTheAirUpdate:
             try:
                 self._poll()
             except Exception as exc:
-                raise _ours(exc)
+                exc = _ours(exc)
+                self._ask_guard(now, exc.code != "wifi")
+                raise exc
             finally:
                 self._net.close()  # an idle TLS connection would hold 30 KB of a Pico W's heap
         return self._release is not None and now >= self._next_try
@@ -137,7 +145,7 @@ class OverTheAirUpdate:
         try:
             if update.phase == "commit":
                 self._reporter.send({"fw_state": "VERIFIED"})
-            elif update.phase == "list" and self._journal["p"] == store.COMMITTED:
+            elif update.phase == "list" and self._journal["p"] in (COMMITTED, UNDOING):
                 self._abandon()
             before, self.phase = update.phase, update.step()
             if self.phase == "done":  # work lies between the two, so that they differ in time: of two in one millisecond one is lost
@@ -154,6 +162,10 @@ class OverTheAirUpdate:
             self._progress(self.phase, self.done, self.total)
         return self.phase
 
+    def confirm(self):
+        """Say that this release works. Needed, within 15 minutes, only where settings.toml has COTA_CONFIRM = "app"."""
+        self._trial.approved = True
+
     def restart(self):
         """Start the new release. Call it when `step` has returned "done"; it does not return.
 
@@ -161,8 +173,8 @@ class OverTheAirUpdate:
         """
         self._net.close()
         self._journal = self._store.journal()
-        if self._journal["p"] == store.COMMITTED:
-            if (self._store.read_small("boot.py", 4096) or b"")[: len(BOOT_HOOK)] == BOOT_HOOK:
+        if self._journal["p"] == COMMITTED:
+            if self._hooked():
                 self._board.reset()
             self._forget()  # the arena is the recovery's now
             self._redo_again()  # the original's boot.py does not know how: the same recovery, run from here
@@ -170,7 +182,7 @@ class OverTheAirUpdate:
 
     def _poll(self):
         journal = self._journal
-        if journal["p"] == store.COMMITTED and self._board.seconds() >= self._next_redo:
+        if journal["p"] in (COMMITTED, UNDOING) and self._board.seconds() >= self._next_redo:
             self._redo_again()
         shared = self._cloud.shared()
         release = _assigned(shared)
@@ -178,18 +190,25 @@ class OverTheAirUpdate:
         record = self._store.record(journal["s"])
         self._retry = str(shared.get("cota_retry") or "")[:40]
         self._reporter.contact(key, record, journal)
-        if journal["p"] == store.APPLIED and self._reporter.updated(record):  # the new release has reached the server: it stays
-            journal["p"] = store.IDLE
+        now = self._board.seconds()
+        self._trial.contact(now)
+        if not self._settle(now):
+            self._ask_guard(now, True)
+        if journal["p"] == TRIAL:  # the arena holds the way back: no other release before this one has proved itself
+            self._forget()
+            return
+        if journal.get("o") == 1 and key and key == journal.get("x"):  # it was silent for a day, and the old one is not: once more
+            journal["o"] = 2
             journal["x"] = ""
             self._store.write_journal(journal)
         given_up = key == journal.get("x")
         if given_up and key and self._retry != journal.get("e", ""):
-            journal["x"] = ""
+            journal["x"] = journal["w"] = ""
             journal["e"] = self._retry
             self._store.write_journal(journal)
             self._reporter.attributes({"cota_retry": self._retry})
             given_up = False
-        if journal["p"] == store.COMMITTED:  # this one cannot be finished here; only another one may take its place
+        if journal["p"] == COMMITTED:  # this one cannot be finished here; only another one may take its place
             record = self._store.record(1 - journal["s"])
         if not key or given_up or key == record.get("key"):
             self._forget()
@@ -197,6 +216,30 @@ class OverTheAirUpdate:
             self._forget()
             self._release = release
             self._next_try = 0
+
+    def _settle(self, now):
+        """Confirm the release on trial, where it has proved itself; True if it was this call."""
+        journal = self._journal
+        if not self._trial.ends_well(journal, now, self._hooked()):
+            return False
+        journal["p"] = IDLE
+        journal["x"] = journal["w"] = ""
+        journal["o"] = 0
+        self._store.write_journal(journal)
+        self._reporter.updated(self._store.record(journal["s"]))
+        self._net.close()
+        return True
+
+    def _ask_guard(self, now, joined):
+        """Let the guard decide whether a silence is the release's fault or an outage; it does so after a reload."""
+        asked = self._trial.verdict(self._journal, now, joined)
+        if asked:
+            self._journal["v"] = asked
+            self._store.write_journal(self._journal)
+            self._board.reload()
+
+    def _hooked(self):
+        return (self._store.read_small("boot.py", 4096) or b"")[: len(BOOT_HOOK)] == BOOT_HOOK
 
     def _forget(self):
         """Drop the update under way: it is for another release, or for none."""
@@ -223,7 +266,9 @@ class OverTheAirUpdate:
             raise error("no_url", self._release["title"])
         keep = self._settings.keep + list(self.keep_files) + [name.rstrip("/") + "/" for name in self.keep_folders]
         rules = Rules(keep, self._settings.update_settings)
-        self._update = Update(self._store, self._net, rules, self._settings.git_hosts, self._release)
+        self._update = Update(
+            self._store, self._net, rules, self._settings.git_hosts, self._release, self._board.getenv("COTA_BACKUP") == "optional"
+        )
         self._reporter.send({"fw_state": "DOWNLOADING"})
         self.phase = self._update.phase
 
@@ -242,6 +287,7 @@ class OverTheAirUpdate:
             self._reporter.failed(exc, seconds)
             return exc
         self._journal["x"] = self._release["key"]
+        self._journal["w"] = ""
         self._journal["e"] = self._retry
         try:
             if self._update is not None:
@@ -257,7 +303,7 @@ class OverTheAirUpdate:
         """Another release's plan is about to be written over that of a committed release that could not be applied."""
         journal = self._journal
         self._store.write_record(journal["s"], {})  # the tree is no release's
-        journal["p"] = store.IDLE
+        journal["p"] = IDLE
         self._store.write_journal(journal)
 
     def _drop_update(self):

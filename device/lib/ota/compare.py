@@ -1,8 +1,9 @@
 """Plan, second half: what the drive has already, what it has too much, and whether there is room for the rest. `job` is the Update."""
 
+from . import backup
 from .digest import git_blob
 from .errors import error
-from .plan import DELETE, FOLDER, SAME, SECTOR, SKIP, WRITE, sectors
+from .plan import DELETE, FOLDER, NEW, SAME, SECTOR, SKIP, WRITE, sectors
 
 _BATCH = 8  # records looked at in one step
 _MAX_FOLDERS = 400  # folders the sweep remembers at once
@@ -35,7 +36,7 @@ def compare(job):
 def _must_write(job, size):
     """Let the record under the cursor be written, over a live file of `size` bytes."""
     plan = job.plan
-    plan.mark(WRITE)
+    plan.mark(NEW if size < 0 else WRITE)
     job.total += plan.length
     job.growth += max(0, job.clusters(plan.length) - job.clusters(max(size, 0)))
     if size > plan.length:
@@ -89,7 +90,7 @@ def _look_up(job, prefix, names, uses):
     plan.rewind()
     while plan.next():
         path = plan.path
-        if plan.action not in (SAME, WRITE) or not path.startswith(prefix):
+        if plan.action not in (SAME, WRITE, NEW) or not path.startswith(prefix):
             continue
         end = path.find("/", len(prefix))
         name = path[len(prefix) :] if end < 0 else path[len(prefix) : end]
@@ -99,13 +100,15 @@ def _look_up(job, prefix, names, uses):
         elif plan.action == SAME:
             # The drive has it under a name that differs by case: that one goes, this one comes.
             _must_write(job, -1)
+        elif plan.action == WRITE:
+            plan.mark(NEW)
 
 
 def _refuse_kept(plan, kept):
     """Refuse a release that needs a file where the drive keeps a folder, or something in one."""
     plan.rewind()
     while plan.next():
-        if plan.action == WRITE and kept.lower().startswith(plan.path.lower() + "/"):
+        if plan.action in (WRITE, NEW) and kept.lower().startswith(plan.path.lower() + "/"):
             raise error("path_kept", kept)
 
 
@@ -114,15 +117,28 @@ def room(job):
     plan = job.plan
     end = plan.first + plan.count
     while plan.next():
-        if plan.action == WRITE:
-            plan.mark(WRITE, end)
+        if plan.action in (WRITE, NEW):
+            plan.mark(plan.action, end)
             end += sectors(plan.length)
-        job.applies |= plan.action in (WRITE, DELETE, FOLDER)
+        job.applies |= plan.action in (WRITE, NEW, DELETE, FOLDER)
     free, cluster = job.drive.space()
     # A cut may lose the clusters of one file that is written anew because it gets shorter.
     job.after = max(0, job.growth + job.recreated + _SLACK)  # what is deleted makes room first
-    need = job.clusters(max(0, end - job.drive.arena_sectors) * SECTOR) + job.after
-    if need * cluster > free:
-        raise error("space", str(need * cluster) + " bytes are needed, " + str(free) + " are free")
+    job.backup_at = end
+    job.backs_up = job.applies
+    if job.applies:
+        whole = end + backup.needed(job)
+        if not job.backup_optional or _need(job, whole) * cluster <= free:
+            end = whole
+        else:
+            job.backs_up = False  # COTA_BACKUP: better an update that cannot be undone than none
+    need = _need(job, end) * cluster
+    if need > free:
+        raise error("space", str(need) + " bytes are needed, " + str(free) + " are free")
     job.drive.grow(end)
     return "fetch"
+
+
+def _need(job, end):
+    """Clusters that an arena of `end` sectors and the tree take."""
+    return job.clusters(max(0, end - job.drive.arena_sectors) * SECTOR) + job.after

@@ -1,4 +1,5 @@
-"""Who may write the drive: run by boot.py at every power-on, before USB comes up. It imports nothing of lib/ota, to keep the boot short.
+"""Who may write the drive, and what runs the program: run by boot.py at every power-on, before USB comes up. It imports nothing of
+lib/ota, to keep the boot short.
 
 The user's way in: a file `cota.usb` at the root leaves the drive to USB; so does a button on COTA_USB_PIN held at power-on. Then the
 updater waits and reports it. Only constant text is printed, because a changed boot_out.txt costs rewrites of the FAT.
@@ -34,6 +35,21 @@ def _owner():
     return "the updater"
 
 
+def _name_guard():
+    """Let CircuitPython run the guard, and the guard the program; a reload, an error and an end keep the name."""
+    import supervisor
+
+    for path in ("/cota_sys/g.py", "/lib/ota/start.py"):
+        try:
+            os.stat(path)
+        except OSError:
+            continue
+        supervisor.set_next_code_file(path, sticky_on_success=True, sticky_on_error=True, sticky_on_reload=True)
+        return
+
+
+if os.getenv("COTA_GUARD") != "off":
+    _name_guard()
 _who = _owner()
 if _who[:3] != "USB":
     storage.remount("/", False)

@@ -2,9 +2,9 @@
 
 from .digest import git_blob
 from .errors import error
-from .plan import SECTOR, WRITE, sectors
+from .plan import NEW, SECTOR, WRITE, sectors
 
-BOOT_HOOK = b"# cOTA hook 1."
+BOOT_HOOK = b"# cOTA hook 2"
 _BATCH = 8  # records verified in one step
 _LFS = b"version https://git-lfs"
 _MAX_LFS = 1024  # bytes; a pointer is smaller (Git LFS specification)
@@ -37,8 +37,8 @@ def verify(job):
     """Read some staged files back."""
     for _ in range(_BATCH):
         if not job.plan.next():
-            return "commit"
-        if job.plan.action == WRITE and not _is_staged(job, job.plan):
+            return "backup" if job.backs_up else "commit"
+        if job.plan.action in (WRITE, NEW) and not _is_staged(job, job.plan):
             raise error("staged", job.plan.path)
     return "verify"
 
@@ -49,7 +49,7 @@ def _next_file(job, plan):
         if not plan.next():
             job.net.close()
             return False
-        if plan.action == WRITE:
+        if plan.action in (WRITE, NEW):
             if job.resumed and _is_staged(job, plan):
                 job.done += plan.length
             else:

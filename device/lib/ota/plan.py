@@ -17,14 +17,16 @@ FILE = 0x46  # F: a file of the release, not looked at yet
 BAD = 0x42  # B: a file of the release that a board cannot hold; `offset` is an index into PROBLEMS
 SKIP = 0x53  # S: a file of the release that stays off the board
 SAME = 0x3D  # =: the drive holds exactly these bytes
-WRITE = 0x57  # W: to be written from the arena's sector `offset`
+WRITE = 0x57  # W: a file on the drive to be changed, from the arena's sector `offset`
+NEW = 0x4E  # N: a file that the drive lacks (under exactly this name), from there too
+MAKE = 0x4D  # M: a folder to be made (of the undo plan)
 DELETE = 0x44  # D: a file on the drive to be deleted
 FOLDER = 0x58  # X: a folder on the drive to be removed once it is empty
 
 PROBLEMS = ("path_fat", "path_long", "symlink", "submodule")
 
 _FORMAT = "<BBII20s"  # record bytes, action, file bytes, arena sector, SHA-1 of a Git blob; the path follows
-_HEAD_BYTES = 30
+HEAD_BYTES = 30
 
 
 def sectors(length):
@@ -71,7 +73,7 @@ class Plan:
     def append(self, action, length, offset, digest, path):
         """Add a record at the plan's end; `path` is text, `digest` 20 bytes or None."""
         name = path.encode()
-        total = _HEAD_BYTES + len(name)
+        total = HEAD_BYTES + len(name)
         self._load(self.count - 1)
         if self._end + total > SECTOR:
             self.close()
@@ -81,7 +83,7 @@ class Plan:
             self._end = 0
         at = self._end
         struct.pack_into(_FORMAT, self._buffer, at, total, action, length, offset, digest or b"")
-        self._buffer[at + _HEAD_BYTES : at + total] = name
+        self._buffer[at + HEAD_BYTES : at + total] = name
         self._end = at + total
         self._dirty = True
         if action in (FILE, BAD):
@@ -107,7 +109,7 @@ class Plan:
                 return False
         at = self._at = self._next
         total, self.action, self.length, self.offset, self.digest = struct.unpack_from(_FORMAT, self._buffer, at)
-        if total < _HEAD_BYTES or at + total > SECTOR:
+        if total < HEAD_BYTES or at + total > SECTOR:
             raise error("staged", "plan sector " + str(self._loaded))
         self._next = at + total
         return True
@@ -115,7 +117,7 @@ class Plan:
     @property
     def path(self):
         """The path of the record under the cursor."""
-        return bytes(self._buffer[self._at + _HEAD_BYTES : self._next]).decode()
+        return bytes(self._buffer[self._at + HEAD_BYTES : self._next]).decode()
 
     def mark(self, action, offset=0):
         """Change what is to be done with the record under the cursor."""

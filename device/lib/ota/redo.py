@@ -1,72 +1,186 @@
-"""The recovery: makes the tree equal to the committed release, from any point at which it was cut before.
+"""The recovery: makes the tree equal to the release that won, from any point at which it was cut before; and ends a trial that fails.
 
-It stands alone. Staging copies this file into the arena, and boot.py runs that copy with the journal as `j`, never this one, so that a
-release may replace all of lib/ota. Every step may be done again: what is right already is skipped, nothing is renamed (a cut inside a
-rename leaves two names on one cluster chain), and files are written in place where their clusters suffice.
+It stands alone. Staging copies this file into the arena, and boot.py runs that copy with the journal's entry as `j`, never this one, so
+that a release may replace all of lib/ota. Every step may be done again: what is right already is skipped, nothing is renamed (a cut inside
+a rename leaves two names on one cluster chain), and files are written in place where their clusters suffice. Undoing a release is the same
+with another plan, the one that backup.py wrote.
+
+The guard runs the same copy without `j`, for `count` and `save`.
 """
 
 import hashlib
 import json
 import os
 import struct
-from binascii import crc32, hexlify
+from binascii import crc32
 
 _STATE = "/cota_sys/"
 _SECTOR = 512
+_SLOTS = (3584, 7680)
 _BUFFER = bytearray(2048)
 _VIEW = memoryview(_BUFFER)
-_SAME, _WRITE, _DELETE, _FOLDER = b"=WDX"
+_SAME, _WRITE, _NEW, _DELETE, _FOLDER, _MAKE = b"=WNDXM"
 _SMALL = 16  # clusters that a cut may lose: a new file of no more is written in one go, which costs fewer FAT writes
 _LAST = ("main.py", "boot.py")  # boot.py, which runs this, is the last file to be written
+_TRIES = 2  # in one boot; what is right already costs the second one nothing
+# A FAT12 link that crosses two sectors may be torn to a value from 0xF00 on: an end mark only while the drive has fewer clusters.
+_SAFE_CLUSTERS = 3830
+_FAT12_CLUSTERS = 4085
+FAILURES = 3  # of a release on trial, and it is undone
+_WHY_BYTES = 96
 
 
 class RedoError(Exception):
-    """The release cannot be applied now; the journal still says that it must be."""
+    """The release cannot be applied now."""
+
+
+class RottenError(RedoError):
+    """A file that the release did not change is not what it was when the plan was made: the plan has no bytes for it."""
 
 
 def _sha1():
     return hashlib.new("sha1") if hasattr(hashlib, "new") else hashlib.sha1()
 
 
-def _records(arena, first, count):
-    """Yield (action, length, arena sector, digest, path) for each record of the plan."""
+def _records(arena, plan):
+    """Yield (action, length, arena sector, digest, path) for each record of the plan, which is (first sector, sectors)."""
     sector = bytearray(_SECTOR)
-    for number in range(first, first + count):
+    for number in range(plan[0], plan[0] + plan[1]):
         arena.seek(number * _SECTOR)
         arena.readinto(sector)
         at = 0
         while at < _SECTOR and sector[at]:
             total, action, length, offset = struct.unpack_from("<BBII", sector, at)
-            yield action, length, offset, bytes(sector[at + 10 : at + 30]), bytes(sector[at + 30 : at + total]).decode()
+            yield action, length, offset, bytes(sector[at + 10 : at + 30]), "/" + bytes(sector[at + 30 : at + total]).decode()
             at += total
 
 
 def _size(path):
-    """A file's length, or -1."""
+    """A file's length, -1 where there is nothing, -2 for a folder."""
     try:
         info = os.stat(path)
     except OSError:
         return -1
-    return -1 if info[0] & 0x4000 else info[6]
+    return -2 if info[0] & 0x4000 else info[6]
 
 
-def _hash(file, length, hasher):
+def _digest(file, length):
+    hasher = _sha1()
+    hasher.update(b"blob %d\0" % length)
     while length > 0:
         count = file.readinto(_VIEW[: min(length, len(_BUFFER))])
         if not count:
-            return
+            break
         hasher.update(_VIEW[:count])
         length -= count
+    return hasher.digest()
 
 
 def _is_right(path, length, digest):
     if _size(path) != length:
         return False
-    hasher = _sha1()
-    hasher.update(b"blob %d\0" % length)
     with open(path, "rb") as file:
-        _hash(file, length, hasher)
-    return hasher.digest() == digest
+        return _digest(file, length) == digest
+
+
+def _check(arena, plan):
+    """Nothing is changed before the plan and all that it will write have been read back."""
+    checksum = 0
+    arena.seek(plan[0] * _SECTOR)
+    for _ in range(plan[1]):
+        arena.readinto(_VIEW[:_SECTOR])
+        checksum = crc32(_VIEW[:_SECTOR], checksum)
+    if checksum & 0xFFFFFFFF != plan[2]:
+        raise RedoError("the plan does not read back")
+    for action, length, offset, digest, path in _records(arena, plan):
+        if action in (_WRITE, _NEW):
+            arena.seek(offset * _SECTOR)
+            if _digest(arena, length) != digest:
+                raise RedoError("staged " + path + " does not read back")
+
+
+def _remains(name, shown):
+    """True if `shown` is what FAT shows of the long `name` when a cut has torn off its long part: `GONE_L~1.PY` of gone_long_name.py."""
+    body, dot, tail = name.upper().replace(" ", "").rpartition(".")
+    if not dot:
+        body, tail = tail, ""
+    stem, _, extension = shown.partition(".")
+    stem, mark, number = stem.rpartition("~")
+    return bool(mark) and extension == tail[:3] and stem == body.replace(".", "")[: 7 - len(number)] and shown == shown.upper()
+
+
+def _delete(arena, plan):
+    folders = 0
+    for action, _, _, _, path in _records(arena, plan):
+        if action == _DELETE:
+            if _size(path) >= 0:
+                os.remove(path)
+            folder, _, name = path.rpartition("/")
+            if _size(folder or "/") == -2:
+                for shown in os.listdir(folder or "/"):
+                    if "~" in shown and _remains(name, shown):
+                        os.remove(folder + "/" + shown)
+        folders += action == _FOLDER
+    removed = 1
+    while folders and removed:  # each round empties one more level of nested folders
+        removed = 0
+        for action, _, _, _, path in _records(arena, plan):
+            if action == _FOLDER:
+                try:
+                    os.rmdir(path)
+                    removed += 1
+                except OSError:
+                    pass
+
+
+def _make_folders(path):
+    """Make the folders that `path`, which ends with a / where it is a folder itself, lies in."""
+    at = path.find("/", 1)
+    while at > 0:
+        try:
+            os.mkdir(path[:at])
+        except OSError as exc:
+            if exc.args[0] != 17:  # EEXIST
+                raise
+        at = path.find("/", at + 1)
+
+
+def _make_names(arena, plan, cluster):
+    """Give every new file of a folder its name, on clusters full of zeros.
+
+    FatFs enlarges a folder by linking a cluster and clearing it afterwards; a cut between leaves old bytes in it that read as names. So
+    zeros are written to the clusters that it takes next: those of a pool file that is emptied, behind which allocation starts again
+    (f_open, "reuse the cluster hole"). The root has a fixed size, and its files get their names with their content.
+    """
+    entries = folders = 0
+    for action, _, _, _, path in _records(arena, plan):
+        if (action == _NEW and path.count("/") > 1 and _size(path) == -1) or (action == _MAKE and _size(path) == -1):
+            entries += 2 + len(path.encode()) // 13
+            at = path.find("/", 1)
+            while at > 0:
+                folders += _size(path[:at]) == -1
+                at = path.find("/", at + 1)
+            folders += action == _MAKE
+    if not entries:
+        return
+    for i in range(len(_BUFFER)):
+        _BUFFER[i] = 0
+    length = (entries * 32 // cluster + 2 * folders + 3) * cluster
+    with open(_STATE + "z", "wb") as pool:
+        pool.seek(length)
+        pool.seek(0)
+        for _ in range(length // _SECTOR):
+            pool.write(_VIEW[:_SECTOR])
+    with open(_STATE + "z", "wb"):
+        pass
+    for action, _, _, _, path in _records(arena, plan):
+        if action == _MAKE:
+            _make_folders(path + "/")
+        elif action == _NEW and path.count("/") > 1:
+            _make_folders(path)
+            if _size(path) == -1:
+                with open(path, "wb"):
+                    pass
 
 
 def _copy(arena, offset, file, length):
@@ -79,95 +193,159 @@ def _copy(arena, offset, file, length):
         length -= len(part)
 
 
-def _write(arena, path, length, offset, cluster):
+def _write(arena, path, length, offset, cluster, in_place):
     """Write a file: in place where its clusters suffice, else its new clusters are allocated by one seek before the first byte."""
     old = _size(path)
-    if length < old or old < 0:
+    grows = (length + cluster - 1) // cluster > (max(old, 0) + cluster - 1) // cluster
+    if length < old or old < 0 or (grows and old and not in_place):
         with open(path, "wb") as file:  # there is no truncate: a shorter file is a new one
             file.seek(length)
             if length <= _SMALL * cluster:
                 file.seek(0)
                 _copy(arena, offset, file, length)
                 return
-        old = length  # closed: a cut from here on finds the clusters owned by the file
+        grows = False  # closed: a cut from here on finds the clusters owned by the file
     with open(path, "r+b") as file:
-        if (length + cluster - 1) // cluster > (old + cluster - 1) // cluster:
+        if grows:
             file.seek(length)
             file.seek(0)
         _copy(arena, offset, file, length)
 
 
-def _make_parents(path):
-    at = path.find("/", 1)
-    while at > 0:
-        try:
-            os.mkdir(path[:at])
-        except OSError as exc:
-            if exc.args[0] != 17:  # EEXIST
-                raise
-        at = path.find("/", at + 1)
-
-
-def _delete(arena, first, count):
-    folders = 0
-    for action, _, _, _, path in _records(arena, first, count):
-        if action == _DELETE and _size("/" + path) >= 0:
-            os.remove("/" + path)
-        folders += action == _FOLDER
-    removed = 1
-    while folders and removed:  # each round empties one more level of nested folders
-        removed = 0
-        for action, _, _, _, path in _records(arena, first, count):
-            if action == _FOLDER:
-                try:
-                    os.rmdir("/" + path)
-                    removed += 1
-                except OSError:
-                    pass
-
-
-def _write_all(arena, first, count):
-    cluster = os.statvfs("/")[0]
+def _write_all(arena, plan, cluster):
+    clusters = os.statvfs("/")[2]
+    in_place = not _SAFE_CLUSTERS < clusters < _FAT12_CLUSTERS
     for last in range(len(_LAST) + 1):
-        for action, length, offset, digest, path in _records(arena, first, count):
-            turn = _LAST.index(path) + 1 if path in _LAST else 0
-            if action == _WRITE and turn == last and not _is_right("/" + path, length, digest):
-                _make_parents("/" + path)
-                _write(arena, "/" + path, length, offset, cluster)
+        for action, length, offset, digest, path in _records(arena, plan):
+            turn = _LAST.index(path[1:]) + 1 if path[1:] in _LAST else 0
+            if action in (_WRITE, _NEW) and turn == last and not _is_right(path, length, digest):
+                _make_folders(path)
+                _write(arena, path, length, offset, cluster, in_place)
 
 
-def _check(arena, journal):
-    hasher = _sha1()
-    arena.seek(journal["f"] * _SECTOR)
-    _hash(arena, journal["m"] * _SECTOR, hasher)
-    if hexlify(hasher.digest()).decode() != journal["h"]:
-        raise RedoError("the plan does not read back")
+def _apply(first, count, checksum):
+    """Make the tree equal to a plan's release, and hash all of it.
+
+    Raises:
+        RedoError, OSError: it could not be finished.
+    """
+    plan = (first, count, checksum)
+    cluster = os.statvfs("/")[0]
+    with open(_STATE + "a", "rb") as arena:
+        _check(arena, plan)
+        _delete(arena, plan)
+        _make_names(arena, plan, cluster)
+        _write_all(arena, plan, cluster)
+        for action, length, _, digest, path in _records(arena, plan):
+            if action in (_WRITE, _NEW, _SAME) and not _is_right(path, length, digest):
+                raise (RottenError if action == _SAME else RedoError)(path + " does not read back")
 
 
-def _set_journal(journal):
-    body = json.dumps(journal).encode()
+def save(journal):
+    """Write the journal's next entry: one sector, in place."""
+    journal["q"] += 1
+    while True:
+        body = json.dumps(journal).encode()
+        if len(body) <= _SECTOR - 8:
+            break
+        journal["w"] = ""
     body += b" " * (_SECTOR - 8 - len(body))
     with open(_STATE + "j", "r+b") as file:
+        file.seek(_SLOTS[journal["q"] & 1])
         file.write(b"%08x" % (crc32(body) & 0xFFFFFFFF) + body)
 
 
+def count(journal, why, failures=1):
+    """Count failures of the release on trial; with the third it is to be undone, at the next boot. `why` is what ThingsBoard will show."""
+    journal["a"] = journal.get("a", 0) + failures
+    journal["w"] = bytes(why.encode()[:_WHY_BYTES]).decode("ascii", "ignore") if hasattr(why, "encode") else ""
+    journal["b"] = journal["v"] = 0
+    if journal["a"] >= FAILURES and journal["M"]:
+        journal["p"] = "U"
+    save(journal)
+
+
+def _commit(journal):
+    """Apply the committed release. What cannot be applied is undone; without a backup it stays to be applied."""
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            _apply(journal["f"], journal["m"], journal["h"])
+            break
+        except (RedoError, OSError, UnicodeError) as exc:
+            if left:
+                continue
+            if not journal["M"]:
+                raise
+            if isinstance(exc, RottenError):
+                journal["y"] = ""  # not the release's fault: once the old one is back, all that differs is fetched
+            journal["w"] = "apply " + repr(exc)[:80]
+            journal["p"] = "U"
+            save(journal)
+            return
+    journal["p"] = "T"
+    journal["s"] = 1 - journal["s"]
+    for key in "abvu":
+        journal[key] = 0
+    journal["w"] = ""
+    save(journal)
+
+
+def _start_trial(journal):
+    """A boot on trial: did the run before it end as it must not?"""
+    import microcontroller
+    import supervisor
+
+    if journal.get("b"):
+        reason, kind = microcontroller.cpu.reset_reason, microcontroller.ResetReason
+        if reason == kind.WATCHDOG:
+            count(journal, "the watchdog reset the board")
+        elif reason == kind.SOFTWARE and _was_hard_fault():
+            count(journal, "a hard fault")
+        elif reason == kind.SOFTWARE and journal.get("v"):
+            count(journal, "the guard did not start")
+        elif reason == kind.SOFTWARE:
+            journal["v"] = 1
+            save(journal)
+    if journal["p"] == "T":
+        if not journal.get("b"):
+            journal["b"] = 1
+            save(journal)
+        if os.getenv("COTA_GUARD") != "off":
+            supervisor.set_next_code_file(_STATE + "g.py", sticky_on_success=True, sticky_on_error=True, sticky_on_reload=True)
+
+
+def _was_hard_fault():
+    """What safemode.py has left in the memory that outlasts a reset, read once."""
+    try:
+        import alarm
+
+        at = len(alarm.sleep_memory) - 5
+        found = alarm.sleep_memory[at]
+        alarm.sleep_memory[at] = 0
+    except (ImportError, AttributeError, NotImplementedError):
+        return False
+    return found == 0x48
+
+
 def redo(journal):
-    """Apply the committed release, check every file that was written, and say so in the journal.
+    """Do what the journal says is left to do.
 
     Raises:
-        RedoError, OSError: it could not be finished; the journal is unchanged, so that the next boot does it again.
+        RedoError, OSError: it could not be finished; the journal still says so, and the next boot does it again.
     """
-    first, count = journal["f"], journal["m"]
-    with open(_STATE + "a", "rb") as arena:
-        _check(arena, journal)
-        _delete(arena, first, count)
-        _write_all(arena, first, count)
-        for action, length, _, digest, path in _records(arena, first, count):
-            if action == _WRITE and not _is_right("/" + path, length, digest):
-                raise RedoError(path + " does not read back")
-    journal["p"] = "A"
-    journal["s"] = 1 - journal["s"]
-    _set_journal(journal)
+    if journal["p"] == "C":
+        _commit(journal)
+    if journal["p"] == "T":
+        _start_trial(journal)
+    if journal["p"] == "U":
+        applied = journal.get("a")
+        _apply(journal["F"], journal["M"], journal["H"])
+        if applied:
+            journal["s"] = 1 - journal["s"]
+        journal["p"] = "I"
+        journal["x"] = journal.get("y") or journal.get("x", "")
+        journal["a"] = 0
+        save(journal)
 
 
 if "j" in globals():

@@ -2,7 +2,7 @@
 
 from . import __version__
 from .errors import NetworkError, OverTheAirUpdateError, error, sentence
-from .store import APPLIED
+from .journal import TRIAL
 
 _MAX_ERROR = 255  # characters of fw_error; titles and versions have no more (ThingsBoard)
 
@@ -31,7 +31,7 @@ class Reporter:
         if assigned != self._greeted:
             if self._greeted is None:
                 self.attributes(self._facts(record, journal))
-            if record and journal["p"] != APPLIED:
+            if record and journal["p"] != TRIAL:
                 self._waiting["current_fw_title"] = record["title"]
                 self._waiting["current_fw_version"] = record["version"]
                 # The server never compares: a device that runs what is assigned must say so itself.
@@ -39,7 +39,8 @@ class Reporter:
                     self._waiting["fw_state"] = "UPDATED"
             if assigned and assigned == journal.get("x"):
                 self._waiting["fw_state"] = "FAILED"
-                self._waiting["fw_error"] = "refused " + sentence(error("refused"))
+                why = journal.get("w")
+                self._waiting["fw_error"] = ("undone " + why if why else "refused " + sentence(error("refused")))[:_MAX_ERROR]
             self._greeted = assigned
         self.send({})
 

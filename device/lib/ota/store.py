@@ -1,16 +1,19 @@
 """The drive: the only module that opens files (beside the recovery, which must stand alone).
 
-The state folder holds three files, made once and then written in place, so that an update rewrites no FAT sector for its own state:
+The state folder holds files that are made once and then written in place, so that an update rewrites no FAT sector for its own state:
 
-* `j`, the journal: one sector, a checksum and a JSON object. One sector write is atomic, so this file alone decides which release wins.
+* `j`, the journal (journal.py): one sector write decides which release wins.
 * `r`, two release records; the journal says which one is the current release, the other is the next one's.
-* `a`, the arena: head, recovery code, plan and payload. It only grows; removing a large file can lose all its clusters at a cut.
+* `a`, the arena: head, recovery code, plan, payload, backup, undo plan. It only grows; removing a large file can lose all its clusters
+  at a cut.
+
+Besides them `g.py`, one sector, starts the guard, and `z`, empty but for a moment, is the recovery's pool of zeros.
 """
 
-import json
 import os
 from binascii import crc32
 
+from . import journal
 from .errors import error
 from .paths import STATE_FOLDER
 from .plan import SECTOR
@@ -19,15 +22,13 @@ _FOLDER = "/" + STATE_FOLDER
 _JOURNAL = _FOLDER + "/j"
 _RECORDS = _FOLDER + "/r"
 _ARENA = _FOLDER + "/a"
+_START = _FOLDER + "/g.py"
+_POOL = _FOLDER + "/z"
 REDO = "lib/ota/redo.py"  # the recovery, a copy of which goes into the arena
+START = "lib/ota/start.py"
 RECORD_BYTES = 2048  # three attributes of 255 characters each, as UTF-8 and with JSON's escapes
 _EROFS = 30
 _ENOSPC = 28
-
-# The journal's phases.
-IDLE = "I"  # nothing to finish
-COMMITTED = "C"  # the next release has won; the recovery makes the tree equal to it
-APPLIED = "A"  # the tree is the new release's, which has yet to confirm itself
 
 
 def failed(exc):
@@ -41,22 +42,15 @@ def failed(exc):
 
 
 def sealed(data, size):
-    """`data` (a dict) as `size` bytes: eight hexadecimal digits of CRC-32, JSON, spaces."""
-    body = json.dumps(data).encode()
-    if len(body) > size - 8:
+    """`data` (a dict) as `size` bytes.
+
+    Raises:
+        OverTheAirUpdateError: it is too long.
+    """
+    raw = journal.sealed(data, size)
+    if raw is None:
         raise error("attributes", "longer than " + str(size) + " bytes")
-    body += b" " * (size - 8 - len(body))
-    return b"%08x" % (crc32(body) & 0xFFFFFFFF) + body
-
-
-def unsealed(raw):
-    """The dict that `sealed` wrote, or None where the bytes are torn or foreign."""
-    try:
-        if int(raw[:8], 16) != crc32(raw[8:]) & 0xFFFFFFFF:
-            return None
-        return json.loads(raw[8:])
-    except ValueError:
-        return None
+    return raw
 
 
 class Store:
@@ -108,26 +102,39 @@ class Store:
     # The journal and the release records.
 
     def prepare(self):
-        """Make the state folder and its files where they are missing."""
+        """Make the state folder and its files where they are missing, in an order that keeps the journal's pages to themselves."""
         if self.size(STATE_FOLDER) == -1:
             os.mkdir(_FOLDER)
-        for path, size in ((_JOURNAL, SECTOR), (_RECORDS, 2 * RECORD_BYTES), (_ARENA, SECTOR)):
+        for path, size in ((_JOURNAL, journal.BYTES), (_RECORDS, 2 * RECORD_BYTES), (_ARENA, SECTOR), (_POOL, 0)):
             if self.size(path[1:]) < size:
                 with open(path, "wb") as file:
-                    file.write(bytes(size))
+                    for _ in range(0, size, SECTOR):
+                        file.write(bytes(SECTOR))
+        start = self.read_small(START, SECTOR)
+        start = start and start + b"\n" * (SECTOR - len(start))
+        if start and start != self.read_small(_START[1:], SECTOR):
+            if self.size(_START[1:]) < 0:
+                with open(_START, "wb") as file:
+                    file.write(start)
+            self._write(_START, 0, start)
 
     def journal(self):
         """The journal as a dict; a missing or torn one reads as idle, with no release."""
-        return unsealed(self._read(_JOURNAL, 0, SECTOR)) or {"p": IDLE, "s": 0}
+        return journal.newest(self._read(_JOURNAL, journal.SLOTS[0], SECTOR), self._read(_JOURNAL, journal.SLOTS[1], SECTOR))
 
-    def write_journal(self, journal):
-        """Replace the journal: one sector, in place. The one act that every change of the board's state comes down to."""
+    def write_journal(self, entry):
+        """Make `entry` the journal: one sector, in place. The one act that every change of the board's state comes down to."""
         self.prepare()
-        self._write(_JOURNAL, 0, sealed(journal, SECTOR))
+        entry["q"] += 1
+        raw = journal.sealed(entry, SECTOR)
+        if raw is None:  # its one text of any length gives way
+            entry["w"] = ""
+            raw = journal.sealed(entry, SECTOR)
+        self._write(_JOURNAL, journal.SLOTS[entry["q"] & 1], raw)
 
     def record(self, slot):
         """A release record as a dict, empty where there is none."""
-        return unsealed(self._read(_RECORDS, slot * RECORD_BYTES, RECORD_BYTES)) or {}
+        return journal.unsealed(self._read(_RECORDS, slot * RECORD_BYTES, RECORD_BYTES)) or {}
 
     def write_record(self, slot, record):
         """Replace a release record, in place."""
@@ -148,11 +155,11 @@ class Store:
 
     def redo(self):
         """Run the recovery from the arena, as boot.py does; raises what stopped it."""
-        journal = self.journal()
-        code = self._read(_ARENA, journal["c"], journal["n"])
-        if crc32(code) & 0xFFFFFFFF != journal["k"]:
+        entry = self.journal()
+        code = self._read(_ARENA, entry["c"], entry["n"])
+        if crc32(code) & 0xFFFFFFFF != entry["k"]:
             raise RuntimeError("the recovery does not read back")
-        exec(code, {"j": journal})
+        exec(code, {"j": entry})
 
     # The arena, by sectors.
 

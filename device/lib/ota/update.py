@@ -4,17 +4,22 @@ Each phase does one bounded piece of work a call and names the phase that comes 
 and every phase may be begun again; commit is one sector write, and after it the release is applied whatever happens.
 """
 
-from binascii import hexlify
-
-from . import compare, fetch, gather, github, store
-from .digest import sha1
+from . import backup, compare, fetch, gather, github, journal, store
 from .errors import NetworkError, OverTheAirUpdateError, error
 from .plan import SECTOR, Plan
 from .url import Repository
 
 _BLOCK = 2048  # bytes staged at once: whole sectors, half an erase page
 # Phases that go through the plan from its start; if one fails, the plan is gone through again from the phase named beside it.
-_THROUGH_PLAN = {"check": "list", "compare": "compare", "sweep": "compare", "room": "compare", "fetch": "fetch", "verify": "fetch"}
+_THROUGH_PLAN = {
+    "check": "list",
+    "compare": "compare",
+    "sweep": "compare",
+    "room": "compare",
+    "fetch": "fetch",
+    "verify": "fetch",
+    "backup": "compare",
+}
 
 
 class Update:
@@ -32,7 +37,7 @@ class Update:
         redo: (length, CRC-32) of the recovery in the arena.
     """
 
-    def __init__(self, drive, net, rules, hosts, release):
+    def __init__(self, drive, net, rules, hosts, release, backup_optional=False):
         """Take up the plan that an earlier run sealed for this release, or start with its URL.
 
         Args:
@@ -41,6 +46,7 @@ class Update:
             rules: What a release may bring and what stays (paths.Rules).
             hosts: COTA_GIT_HOSTS.
             release: A dict with title, version, url and key (client.py).
+            backup_optional: Whether the release may be installed without a backup, where that does not fit.
 
         Raises:
             InvalidGithubRepoUrlError: the URL is of no use.
@@ -70,6 +76,11 @@ class Update:
         self.folders = None
         self.growth = self.recreated = 0  # and the clusters of the largest file that gets shorter
         self.after = 0  # clusters that must be free once all is staged
+        # backup: whether there is one; its first sector; the sector to be written next; the undo plan
+        self.backup_optional = backup_optional
+        self.backs_up = False
+        self.backup_at = self.undo_at = 0
+        self.undo = None
         self._cluster = SECTOR
         # fetch: whether the record under the cursor is a file not staged whole; bytes of it in the arena; its digest so far
         self.is_open = False
@@ -109,6 +120,8 @@ class Update:
             self._cluster = self.drive.space()[1]
             self.total = self.growth = self.recreated = self.after = 0
             self.applies = False
+        elif phase == "backup":
+            self.undo = None
         elif phase == "fetch":
             self.is_open = False
             self.got = self.done = 0
@@ -161,7 +174,7 @@ class Update:
 
     def _resume(self):
         self.drive.read(0, self.view[:SECTOR])
-        head = store.unsealed(bytes(self.view[:SECTOR]))
+        head = journal.unsealed(bytes(self.view[:SECTOR]))
         if not head or head["key"] != self._plan_key:
             return
         first, count, files, checksum = head["plan"]
@@ -198,23 +211,26 @@ class Update:
         if free < self.after * cluster:  # the program has filled the drive meanwhile
             self.resumed = True
             return "compare"
-        hasher = sha1()
-        drive.hash_arena(plan.first, plan.count * SECTOR, hasher, self.view)
+        entry = drive.journal()
+        for names, found in (("fmh", plan), ("FMH", self.undo)):
+            entry[names[0]], entry[names[1]] = (found.first, found.count) if found else (0, 0)
+            entry[names[2]] = drive.checksum(entry[names[0]], entry[names[1]] * SECTOR, self.view)
         drive.close_arena()
-        journal = drive.journal()
-        slot = 1 - journal["s"]
+        slot = 1 - entry["s"]
         drive.write_record(slot, self._record())
-        journal["c"] = SECTOR
-        journal["n"], journal["k"] = self.redo
-        journal["f"] = plan.first
-        journal["m"] = plan.count
-        journal["h"] = hexlify(hasher.digest()).decode()
+        entry["c"] = SECTOR
+        entry["n"], entry["k"] = self.redo
+        entry["y"] = self.release["key"]
+        for name in "abvu":
+            entry[name] = 0
+        entry["w"] = ""
         if self.applies:
-            journal["p"] = store.COMMITTED
+            entry["p"] = journal.COMMITTED
         else:  # the drive holds the release already
-            journal["p"] = store.APPLIED
-            journal["s"] = slot
-        drive.write_journal(journal)
+            entry["p"] = journal.TRIAL
+            entry["s"] = slot
+            entry["b"] = 1  # nothing for the recovery to do, so no boot has to run its hook
+        drive.write_journal(entry)
         return "done"
 
     def _record(self):
@@ -234,5 +250,6 @@ STEPS = {
     "room": compare.room,  # a place in the arena for each new file
     "fetch": fetch.fetch,  # new files into the arena, hashed
     "verify": fetch.verify,  # the arena read back and hashed
+    "backup": backup.backup,  # old contents into the arena, and the plan that undoes
     "commit": Update.make_commit,  # the journal's one sector; then "done"
 }

@@ -15,6 +15,7 @@ from cota.errors import CotaError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+_MOST_CUTS = 5  # of one board: then it is left alone, so that every demo ends
 _MAX_DEVICES = 200  # a laptop's memory: a board's VM takes about 12 MB
 
 
@@ -23,6 +24,7 @@ _MAX_DEVICES = 200  # a laptop's memory: a board's VM takes about 12 MB
 Examples:
   cota demo                                        the example application on two boards
   cota demo --devices 10 --json                    one JSON object a line
+  cota demo --power-cut 20                         with about 20 power cuts a minute on each board
   cota demo --repo ~/sensor --from v1.0 --to main --folder firmware
 """
 )
@@ -33,6 +35,14 @@ Examples:
 @click.option("--devices", default=2, show_default=True, type=click.IntRange(1, _MAX_DEVICES), help="How many boards.")
 @click.option("--board", help="The kind of board; without it the smallest that fits.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep drives and logs in this folder, which must be empty.")
+@click.option(
+    "--power-cut",
+    "rate",
+    type=click.FloatRange(0, 600, min_open=True),
+    metavar="RATE",
+    help=f"Cut each board's power so often a minute, at random, {_MOST_CUTS} times at most.",
+)
+@click.option("--seed", type=int, help="Repeat the power cuts of an earlier demo.  [default: random, and printed]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, the last one a summary.")
 @click.pass_context
 def command(
@@ -44,6 +54,8 @@ def command(
     devices: int,
     board: str | None,
     keep: Path | None,
+    rate: float | None,
+    seed: int | None,
     as_json: bool,
 ) -> None:
     """Run a whole update on this machine: lab, simulated boards, a real Git repository.
@@ -56,11 +68,15 @@ def command(
     from cota.demo.release import make_example
     from cota.demo.run import Demo, DoesNotFitError, board_lines, make_plan, summary
     from cota.sim.board import warn_if_not_real
+    from cota.sim.power import PowerCuts, any_seed
     from cota.sim.profiles import find_profile
     from cota.sim.vm import find_vm
 
     if (repo is None) != (before is None) or (repo is None) != (after is None):
         raise click.UsageError("--repo, --from and --to go together.")
+    if seed is not None and rate is None:
+        raise click.UsageError("--seed goes with --power-cut.")
+    cuts = None if rate is None else PowerCuts(rate, any_seed() if seed is None else seed, _MOST_CUTS)
     if board is not None:
         find_profile(board)
     warn_if_not_real(find_vm())
@@ -73,7 +89,7 @@ def command(
         with _Show(as_json, devices) as show:
             try:
                 plan = make_plan(repo, before, after, folder, devices, directory / "boards", board)
-                outcome = Demo(plan, show.tell).run()
+                outcome = Demo(plan, show.tell, cuts).run()
             except DoesNotFitError as error:
                 show.tell({"event": "error", "text": str(error)})
                 context.exit(1)
@@ -165,5 +181,7 @@ class _Show:
             went = f"{event['updated']} of {event['devices']} boards went from {commits}, proven byte for byte."
             if event["failed"]:
                 return f"{went} {event['failed']} did not."
+            if event["cuts"]:
+                went += f" Their power was cut {event['cuts']} times."
             return f"{went} The update took {requests or 'no'} requests and {event['bytes_down']:,} bytes."
         return str(event.get("text", ""))

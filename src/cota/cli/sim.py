@@ -17,6 +17,7 @@ from cota.errors import CotaError
 
 if TYPE_CHECKING:
     from cota.sim.identity import TokenSource
+    from cota.sim.power import PowerCuts
     from cota.sim.rack import Rack
 
 _PASSWORD_VARIABLE = "COTA_PASSWORD"  # noqa: S105  (the name of a variable)
@@ -64,6 +65,14 @@ Examples:
     help="PEM file of the boards' authorities.  [default: this system's]",
 )
 @click.option("--usb", is_flag=True, help="A computer is attached by USB and has the drives.")
+@click.option(
+    "--power-cut",
+    "rate",
+    type=click.FloatRange(0, 600, min_open=True),
+    metavar="RATE",
+    help="Cut each board's power so often a minute, at random.",
+)
+@click.option("--seed", type=int, help="Repeat the power cuts of an earlier run.  [default: random, and printed]")
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one a line.")
 def command(  # click hands each option over by its name
     server: str,
@@ -80,6 +89,8 @@ def command(  # click hands each option over by its name
     username: str | None,
     ca: Path | None,
     usb: bool,
+    rate: float | None,
+    seed: int | None,
     as_json: bool,
 ) -> None:
     """Run simulated boards, each the real device code on its own drive, until Ctrl-C.
@@ -87,13 +98,16 @@ def command(  # click hands each option over by its name
     A board that --dir already holds goes on where it was; a new one needs an identity: --token, --provision-key with --provision-secret, or
     --username.
     """
-    from cota.sim import BoardOptions, Rack, device_tree, find_profile, find_vm
+    from cota.sim import BoardOptions, PowerCuts, Rack, any_seed, device_tree, find_profile, find_vm
     from cota.sim.board import warn_if_not_real
     from cota.thingsboard.address import checked_url
 
     if profile_name == "help":
         _list_profiles()
         return
+    if seed is not None and rate is None:
+        raise click.UsageError("--seed goes with --power-cut.")
+    cuts = None if rate is None else PowerCuts(rate, any_seed() if seed is None else seed)
     url = checked_url(server)
     port = url.port or _DEFAULT_PORTS[url.scheme]
     profile = find_profile(profile_name)
@@ -121,12 +135,23 @@ def command(  # click hands each option over by its name
             board = rack.add(name, {**common, "THINGSBOARD_DEVICE_TOKEN": token})
             board.prepare(tree)
             (board.folder / "server").write_text(address + "\n", encoding="utf-8")
-    started = {"event": "started", "boards": names, "profile": profile.name, "vm": vm.kind, "dir": str(folder), "server": address}
+    started: dict[str, Any] = {
+        "event": "started",
+        "boards": names,
+        "profile": profile.name,
+        "vm": vm.kind,
+        "dir": str(folder),
+        "server": address,
+    }
+    if cuts is not None:
+        started["seed"] = cuts.seed
     if as_json:
         click.echo(json.dumps(started))
     else:
         click.echo(f"cota sim: {len(names)} {profile.name} on {vm.kind} for {address}, in {folder} (Ctrl-C switches them off)", err=True)
-    asyncio.run(_run(rack))
+        if cuts is not None:
+            click.echo(f"cota sim: {rate:g} power cuts a minute a board; --seed {cuts.seed} repeats them", err=True)
+    asyncio.run(_run(rack, cuts))
     if as_json:
         for board in rack.boards.values():
             click.echo(json.dumps({"event": "stopped", "board": board.name, "runs": board.runs, "network": board.network()}))
@@ -194,10 +219,10 @@ def _json_line(name: str, line: str) -> None:
     click.echo(json.dumps({"event": "console", "board": name, "line": line}))
 
 
-async def _run(rack: "Rack") -> None:
+async def _run(rack: "Rack", cuts: "PowerCuts | None") -> None:
     stop = asyncio.Event()
     _on_signals(stop.set)
-    await rack.run(stop)
+    await rack.run(stop, cuts)
 
 
 def _on_signals(act: Callable[[], Any]) -> None:

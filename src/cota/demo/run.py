@@ -15,6 +15,7 @@ from cota.drive.tree import device_tree, drive_files
 from cota.errors import CotaError
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.sim.board import Board
+from cota.sim.power import PowerCuts
 from cota.sim.profiles import PROFILES, Profile
 from cota.sim.rack import Rack
 from cota.thingsboard import Client, fleet_query, id_of
@@ -67,12 +68,14 @@ class Outcome:
         failed: Board -> what is wrong.
         requests: Requests of the update wave, by service.
         bytes_down: Bytes that the lab sent to the boards in the update wave.
+        cuts: Power cuts of all boards, in both waves.
     """
 
     updated: list[str] = field(default_factory=list)
     failed: dict[str, list[str]] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     bytes_down: int = 0
+    cuts: int = 0
 
 
 def make_plan(repository: Path, before: str, after: str, folder: str, devices: int, directory: Path, board: str | None) -> Plan:
@@ -102,10 +105,11 @@ class DoesNotFitError(CotaError):
 
 
 class Demo:
-    """One demo. `tell` gets an event, a dict with `event` and more, for each thing that happens."""
+    """One demo. `tell` gets an event, a dict with `event` and more, for each thing that happens; `cuts` befall the boards."""
 
-    def __init__(self, plan: Plan, tell: Callable[[Event], None]) -> None:
+    def __init__(self, plan: Plan, tell: Callable[[Event], None], cuts: PowerCuts | None = None) -> None:
         self._plan = plan
+        self._cuts = cuts
         self._tell = tell
         self._percent: dict[str, int] = {}
         self._shown: dict[str, tuple[Any, ...]] = {}
@@ -126,8 +130,10 @@ class Demo:
         self._tell(
             {"event": "boards", "devices": plan.devices, "board": plan.profile.name, "vm": rack.vm.kind, "directory": str(plan.directory)}
         )
+        if self._cuts is not None:
+            self._tell({"event": "note", "text": f"The power of the boards is cut at random; --seed {self._cuts.seed} repeats it."})
         stop = asyncio.Event()
-        power = asyncio.create_task(rack.run(stop))
+        power = asyncio.create_task(rack.run(stop, self._cuts))
         try:
             if await self._wave("install", plan.before, lab, client, profile_id, rack, outcome, power):
                 start = lab.counters()
@@ -140,6 +146,7 @@ class Demo:
         finally:
             stop.set()
             await power
+        outcome.cuts = 0 if self._cuts is None else self._cuts.count
         self._prove(rack, outcome)
         return outcome
 
@@ -157,6 +164,9 @@ class Demo:
                 "THINGSBOARD_PORT": port,
                 "THINGSBOARD_DEVICE_TOKEN": token,
                 "COTA_POLL_SECONDS": "1",
+                "COTA_TRIAL_SECONDS": "1",
+                # The guard runs the release's own program, not the demo's loop in its place.
+                **({"COTA_GUARD": "off"} if loop else {}),
                 "COTA_GIT_HOSTS": url.partition("://")[2],
             }
             board = rack.add(name, settings)
@@ -263,6 +273,7 @@ def summary(plan: Plan, outcome: Outcome) -> Mapping[str, Any]:
         "to": plan.after.commit,
         "requests": outcome.requests,
         "bytes_down": outcome.bytes_down,
+        "cuts": outcome.cuts,
     }
 
 

@@ -6,6 +6,7 @@ is a plain image file that every sector reaches at once, so killing the process 
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -26,7 +27,7 @@ from cota.sim.volume import open_volume
 WIFI_SSID = "cota-sim"
 WIFI_PASSWORD = "simulated-network"  # noqa: S105  (a network that exists only in the simulator)
 # Heap of the 64-bit VM that the shims and the configuration take before the program starts; measured, held by a test.
-_SHIM_HEAP_BYTES = 88_000
+_SHIM_HEAP_BYTES = 89_500
 _READ_BYTES = 4096
 
 
@@ -38,6 +39,7 @@ class BoardOptions:
         usb: A computer is attached and has the drive.
         ca_bundle: PEM file of the certificate authorities in the board's firmware; None: it trusts none.
         hosts: Name -> `address:port` on this machine, for tests that stand in for a public server.
+        speed: How many times faster than this machine's the board's clock runs, so that a day of trial fits a test.
         sha256: False for a board of CircuitPython 9, whose hashlib has only sha1.
     """
 
@@ -45,6 +47,7 @@ class BoardOptions:
     ca_bundle: Path | None = None
     hosts: Mapping[str, str] = field(default_factory=dict)
     sha256: bool = True
+    speed: float = 1.0
 
 
 class Board:
@@ -98,6 +101,7 @@ class Board:
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._pressed = asyncio.Event()
+        self._reloaded = asyncio.Event()
 
     # The drive.
 
@@ -166,13 +170,29 @@ class Board:
         """Press the reset button."""
         self._pressed.set()
 
+    def press_ctrl_c(self) -> None:
+        """Press Ctrl-C on the console: KeyboardInterrupt in what runs; when it ends the program, the board is at the REPL (`wait`)."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)
+
+    def press_ctrl_d(self) -> None:
+        """Press Ctrl-D at the REPL: the program runs again, without boot.py. Nothing happens while something runs, and in safe mode."""
+        if self.phase == "wait":
+            self._reloaded.set()
+
+    def hard_fault(self) -> None:
+        """Crash what runs, as a defect of the firmware does: the board shows a hard fault and starts in safe mode."""
+        self._kill()
+
     def set_network(self, up: bool) -> None:
         """Take the Wi-Fi network away from the board, or give it back."""
         self._hardware.set_network(up)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Live from power-on until `stop` is set; then the power is cut."""
-        self._pressed = asyncio.Event()
+        self._pressed, self._reloaded = asyncio.Event(), asyncio.Event()
         self._hardware.make()
         if not self.volume.exists():
             raise CotaError(f"Board {self.name} has no drive in {self.folder}.", "Call prepare() first.")
@@ -182,9 +202,16 @@ class Board:
             while not stop.is_set():
                 self.phase = following.phase
                 if following.phase == "wait":
-                    await self._until(ended, self._pressed.wait())
+                    await self._until(ended, self._pressed.wait(), self._reloaded.wait())
                     if not stop.is_set():
-                        following = self._reset_pressed()
+                        following = self._reset_pressed() if self._pressed.is_set() else lifecycle.after_repl(following.ram)
+                    self._reloaded.clear()
+                    continue
+                if following.phase == "sleep":
+                    nap = asyncio.sleep(following.ram["sleep_seconds"] / self.options.speed)
+                    await self._until(ended, self._pressed.wait(), nap)
+                    pressed = self._pressed.is_set()
+                    following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc)
                     continue
                 following = await self._run_phase(following, ended)
         finally:
@@ -222,7 +249,7 @@ class Board:
                 start_new_session=True,
             )
         finished = asyncio.create_task(self._drain(process))
-        bite = asyncio.create_task(self._hardware.watchdog_bites())
+        bite = asyncio.create_task(self._hardware.watchdog_bites(self.options.speed))
         pressed = asyncio.create_task(self._pressed.wait())
         try:
             await asyncio.wait((finished, bite, pressed, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -252,6 +279,7 @@ class Board:
             "ca_bundle": str(options.ca_bundle.resolve()) if options.ca_bundle else None,
             "hosts": dict(options.hosts),
             "sha256": options.sha256,
+            "speed": options.speed,
             "next_code": named,
             "ram": ram,
         }
@@ -268,6 +296,8 @@ class Board:
         outcome, ram = report["outcome"], report["ram"]
         self.sectors_written += report["written"][0]
         self.page0_writes += report["written"][1]
+        if outcome == "sleep":
+            return lifecycle.Next("sleep", ram)
         if outcome == "reset":
             return lifecycle.after_reset(report["run_mode"], msc)
         if phase == "safemode":
@@ -275,6 +305,7 @@ class Board:
         if phase == "boot":
             return lifecycle.after_boot(outcome, report["traceback"], ram)
         following = lifecycle.after_code(outcome, report["traceback"], named, ram)
+        self.phase = following.phase  # before it is said, so that who hears it may press a key
         if outcome != "reload":
             self.console.say("Code done running.")
         return following

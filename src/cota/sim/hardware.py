@@ -57,7 +57,12 @@ class Hardware:
         nvm = self._folder / "nvm.bin"
         if not nvm.exists():
             nvm.write_bytes(b"\xff" * self._profile.nvm_bytes)
+        self.forget()
         self.set_network(up=True)
+
+    def forget(self) -> None:
+        """What a power loss takes: alarm.sleep_memory."""
+        (self._folder / "sleep.bin").write_bytes(bytes(self._profile.sleep_bytes))
 
     def set_network(self, up: bool) -> None:
         """Take the Wi-Fi network away, or give it back."""
@@ -90,7 +95,7 @@ class Hardware:
             return None
         return report
 
-    async def watchdog_bites(self) -> None:
+    async def watchdog_bites(self, speed: float) -> None:
         """Return when a watchdog that the program armed has not been fed in time."""
         record = str(self._folder / "wdt")
         loop = asyncio.get_running_loop()
@@ -107,7 +112,7 @@ class Hardware:
             if seen != last:
                 last, since = seen, loop.time()
             milliseconds = int(seen[:_WATCHDOG_DIGITS]) if len(seen) > 2 * _WATCHDOG_DIGITS else 0
-            if milliseconds and (loop.time() - since) * 1000 > milliseconds:
+            if milliseconds and (loop.time() - since) * speed * 1000 > milliseconds:
                 return
 
     def keep_network_counts(self) -> None:

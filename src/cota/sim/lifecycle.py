@@ -14,8 +14,10 @@ _OPTIONS: dict[str, tuple[str | None, str | None]] = {
     "ended": ("reload_on_success", "sticky_on_success"),
     "exception": ("reload_on_error", "sticky_on_error"),
     "exit": (None, "sticky_on_error"),
+    "interrupt": (None, "sticky_on_error"),
     "reload": (None, "sticky_on_reload"),
 }
+_FAILURES = ("exception", "exit", "interrupt")
 
 
 def power_on(msc: bool, reset_reason: str = "POWER_ON", safe_mode_reason: str = "NONE") -> Ram:
@@ -36,7 +38,7 @@ class Next:
     """What follows a run.
 
     Attributes:
-        phase: `boot`, `code`, `safemode`, or `wait` (the board does nothing until it is reset).
+        phase: `boot`, `code`, `safemode`, `sleep` (deep sleep), or `wait` (the board does nothing until it is reset).
         ram: RAM for it.
     """
 
@@ -75,10 +77,17 @@ def after_code(outcome: str, traceback: str | None, named: dict[str, Any] | None
     following = ram["next_code"]
     if following is not None and not following["new"] and sticky not in options:
         following = None
-    ram = {**ram, "next_code": following, "traceback": traceback if outcome in ("exception", "exit") else None}
+    ram = {**ram, "next_code": following, "traceback": traceback if outcome in _FAILURES else None}
     if outcome == "reload":
         return Next("code", {**ram, "run_reason": "SUPERVISOR_RELOAD"})
     return Next("code" if restart in options else "wait", ram)
+
+
+def after_repl(ram: Ram) -> Next:
+    """After Ctrl-D at the REPL: the program runs again. In safe mode there is none to run."""
+    if ram["safe_mode_reason"] != "NONE":
+        return Next("wait", ram)
+    return Next("code", {**ram, "run_reason": "REPL_RELOAD"})
 
 
 def after_reset(run_mode: str, msc: bool) -> Next:
@@ -88,6 +97,11 @@ def after_reset(run_mode: str, msc: bool) -> Next:
     if run_mode in ("BOOTLOADER", "UF2"):
         return Next("wait", power_on(msc, "SOFTWARE"))
     return Next("boot", power_on(msc, "SOFTWARE"))
+
+
+def after_sleep(msc: bool) -> Next:
+    """After deep sleep: a start like any other, but for its reason."""
+    return Next("boot", power_on(msc, "DEEP_SLEEP_ALARM"))
 
 
 def after_crash(msc: bool) -> Next:

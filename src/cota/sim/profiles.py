@@ -30,6 +30,7 @@ class Profile:
         rp2: Whether the chip is Raspberry Pi's (its watchdog cannot be stopped).
         watchdog_max: Longest watchdog timeout in seconds.
         nvm_bytes: Bytes of microcontroller.nvm.
+        sleep_bytes: Bytes of alarm.sleep_memory; 0: the board has no `alarm`.
         sockets: Sockets open at once.
         tls_connections: TLS connections open at once.
         tls_bytes: Bytes of heap that an open TLS connection holds.
@@ -48,6 +49,7 @@ class Profile:
     rp2: bool = False
     watchdog_max: float = 120.0
     nvm_bytes: int = 8192
+    sleep_bytes: int = 4096
     sockets: int = 8
     tls_connections: int = 2
     tls_bytes: int = 0
@@ -74,6 +76,7 @@ _PROFILES = (
         rp2=True,
         watchdog_max=8.388,
         nvm_bytes=4096,
+        sleep_bytes=256,
         tls_connections=3,
         tls_bytes=_TLS_BYTES,
     ),
@@ -88,6 +91,7 @@ _PROFILES = (
         rp2=True,
         watchdog_max=8.388,
         nvm_bytes=4096,
+        sleep_bytes=0,
         tls_connections=4,
         tls_bytes=_TLS_BYTES,
     ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cota.sim.board import Board, BoardOptions
+from cota.sim.power import PowerCuts
 from cota.sim.profiles import Profile
 from cota.sim.vm import Vm, find_vm
 
@@ -59,9 +60,10 @@ class Rack:
         self.boards[name] = board
         return board
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Power all boards until `stop` is set. If one cannot run, all go off and its error is raised."""
-        tasks = [asyncio.create_task(board.run(stop), name=f"board {board.name}") for board in self.boards.values()]
+    async def run(self, stop: asyncio.Event, cuts: PowerCuts | None = None) -> None:
+        """Power all boards until `stop` is set, save for these power cuts. If one cannot run, all go off and its error is raised."""
+        power = Board.run if cuts is None else cuts.power
+        tasks = [asyncio.create_task(power(board, stop), name=f"board {board.name}") for board in self.boards.values()]
         try:
             await asyncio.gather(*tasks)
         finally:

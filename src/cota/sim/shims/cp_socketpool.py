@@ -131,7 +131,7 @@ class Socket:
             if self._timeout is not None and waited >= self._timeout:
                 raise _board.os_error(_newlib.ETIMEDOUT)
             _sleep(_STALL_SECONDS)
-            waited += _STALL_SECONDS
+            waited += _STALL_SECONDS * _board.config["speed"]
 
     def settimeout(self, value):
         if value is not None and value < 0:

@@ -1,11 +1,13 @@
 """`storage` with CircuitPython's rules for who may write the drive.
 
-A board with a USB drive keeps it for the host: Python may write in boot.py, and afterwards only if boot.py (or code, while no host is
-attached) remounted it or switched the USB drive off. The flags live in `ram`, because they hold until the next hard reset.
+A board with a USB drive keeps it for the host: Python may write in safemode.py and boot.py, which run before USB starts, and afterwards
+only if boot.py (or code, while no host is attached) remounted it or switched the USB drive off. The flags live in `ram`, because they
+hold until the next hard reset.
 """
 
 import simboard as _board
 
+_BEFORE_USB = ("safemode", "boot")
 _disk = {"device": None, "fs": None}
 
 
@@ -39,7 +41,7 @@ def native_fat():
 
 def python_writes():
     """May Python write the drive in this phase?"""
-    return _board.config["phase"] == "boot" or not _board.ram["usb_writes"]
+    return _board.config["phase"] in _BEFORE_USB or not _board.ram["usb_writes"]
 
 
 def attach(device):
@@ -62,7 +64,7 @@ def remount(mount_path, readonly=False, disable_concurrent_write_protection=Fals
         raise _board.os_error(22)
     ram = _board.ram
     # A host that has the drive holds its lock from the moment USB starts, which is after boot.py.
-    if _board.config["phase"] != "boot" and _board.config["usb"] and ram["usb_drive"]:
+    if _board.config["phase"] not in _BEFORE_USB and _board.config["usb"] and ram["usb_drive"]:
         raise RuntimeError("Cannot remount path when visible via USB.")
     before = python_writes()
     ram["usb_writes"] = bool(readonly) and not disable_concurrent_write_protection

@@ -29,7 +29,7 @@ def monotonic_ns():
 def sleep(seconds):
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    _real_sleep(seconds)
+    _real_sleep(seconds / _board.config["speed"])
 
 
 def time():

@@ -155,10 +155,12 @@ def take_over(modules):
         space = sys._getframe(1).f_globals if namespace is None else namespace
         file = space.get("__file__")
         spec = space.get("__spec__")
-        from_board = level == 0 and (
-            (file is not None and not os.path.isabs(file)) or (file or "").startswith(root) or (file is None and spec is None)
-        )
-        if not from_board:
+        if file is None:
+            from_board = spec is None
+        else:
+            # A program that is named by its path from the drive's root has that path as its file.
+            from_board = not os.path.isabs(file) or file.startswith(root) or os.path.exists(root + file)
+        if level or not from_board:
             return _real_import(name, namespace, local, fromlist, level)
         top = name.partition(".")[0]
         if top in modules:

@@ -2,7 +2,7 @@
 
 The phases are CircuitPython's: `safemode` (safemode.py), `boot` (boot.py, and the drive is made if there is none) and `code`. Each has a
 process of its own, because on a board each has a fresh heap. The exit status repeats the outcome: 0 ended, 1 exception, 3 reload, 4
-SystemExit; a reset kills the process.
+SystemExit, 6 deep sleep, 7 Ctrl-C; a reset kills the process.
 """
 
 import builtins
@@ -13,7 +13,7 @@ import simboard
 
 CODE_FILES = ("code.txt", "code.py", "main.py", "main.txt")
 modules = {}  # name on the board -> shim
-_STATUS = {"ended": 0, "exception": 1, "reload": 3, "exit": 4}
+_STATUS = {"ended": 0, "exception": 1, "reload": 3, "exit": 4, "sleep": 6, "interrupt": 7}
 _SHIMS = (
     "board",
     "errno",
@@ -89,6 +89,8 @@ def _install():
     for name in _SHIMS:
         if simboard.VM != "circuitpython" or name not in _NATIVE_ON_CIRCUITPYTHON:
             modules[name] = __import__("cp_" + name)
+    if simboard.profile["sleep_bytes"]:
+        modules["alarm"] = __import__("cp_alarm")
     simboard.files["wifi"] = modules["wifi"].radio
     for name, parent in _ERRORS:
         try:
@@ -143,6 +145,10 @@ def _execute(name):
     except BaseException as error:
         if isinstance(error, modules["supervisor"].ReloadException):
             result = ("reload", None)
+        elif type(error).__name__ == "DeepSleepRequest":
+            result = ("sleep", None)
+        elif isinstance(error, KeyboardInterrupt):
+            result = ("interrupt", _format(error, scope))
         else:
             result = ("exception", _format(error, scope))
     scope.clear()
@@ -208,6 +214,7 @@ def _code():
             modules["os"].chdir(wanted["directory"])
         if wanted["filename"]:
             if _exists(wanted["filename"]):
+                print(wanted["filename"], "output:")
                 return _execute(wanted["filename"])
             print(wanted["filename"], "not found.")
     for name in CODE_FILES:
@@ -230,6 +237,14 @@ def _join_by_settings():
 
 def main(path):
     """Run the phase that the configuration at `path` names."""
+    try:
+        _run(path)
+    except KeyboardInterrupt:  # between two files of the drive
+        print("KeyboardInterrupt:")
+        simboard.report("interrupt", "KeyboardInterrupt: ")
+
+
+def _run(path):
     simboard.load(path)
     config = simboard.config
     if config["ca_bundle"]:

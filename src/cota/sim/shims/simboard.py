@@ -62,15 +62,16 @@ def load(path):
     files["net"] = open(folder + "/net.json", "w")
     files["wdt"] = open(folder + "/wdt", "w")
     files["nvm"] = open(folder + "/nvm.bin", "r+b")
+    files["sleep"] = open(folder + "/sleep.bin", "r+b")
     files["radio"] = open(folder + "/radio", "rb")
-    if config["phase"] == "boot" and "boot_us" not in ram:
+    if "boot_us" not in ram:
         ram["boot_us"] = _clock_us()
     _state["reserve"] = bytearray(_RESERVE_BYTES)
 
 
 def uptime_us():
-    """Microseconds since the last hard reset."""
-    return _clock_us() - ram.get("boot_us", 0)
+    """Microseconds since the last hard reset, on the board's clock."""
+    return int((_clock_us() - ram.get("boot_us", 0)) * config["speed"])
 
 
 def radio_up():

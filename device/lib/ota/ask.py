@@ -1,0 +1,60 @@
+"""The guard's own question: does the server answer this board? It stands alone, because it must work where the release's `ota` does not."""
+
+import os
+
+_SECONDS = 10
+_JOIN_SECONDS = 15
+
+
+def _setting(key):
+    return str(os.getenv(key) or "")
+
+
+def join():
+    """Join Wi-Fi by settings.toml, where it is not joined; a ConnectionError (an OSError) where that fails."""
+    import wifi
+
+    if not wifi.radio.connected:
+        name = _setting("CIRCUITPY_WIFI_SSID") or _setting("WIFI_SSID")
+        wifi.radio.connect(name, _setting("CIRCUITPY_WIFI_PASSWORD") or _setting("WIFI_PASSWORD"), timeout=_JOIN_SECONDS)
+
+
+def answered():
+    """Ask ThingsBoard's device API for one attribute; True for its own answer, 200 with JSON. A captive portal's page is none."""
+    import socketpool
+    import wifi
+
+    join()
+    scheme, _, host = _setting("THINGSBOARD_URL").rpartition("://")
+    host = host.partition("/")[0]
+    host, _, port = host.partition(":")
+    secure = scheme == "https"
+    port = int(_setting("THINGSBOARD_PORT") or port or (443 if secure else 80))
+    pool = socketpool.SocketPool(wifi.radio)
+    info = pool.getaddrinfo(host, port, 0, pool.SOCK_STREAM)[0]
+    sock = pool.socket(info[0], info[1])  # type: ignore[index]
+    address = info[4]  # type: ignore[index]
+    try:
+        if secure:
+            import ssl
+
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)  # type: ignore[arg-type]
+            address = (host, port)
+        sock.settimeout(_SECONDS)
+        sock.connect(address)
+        path = "/api/v1/" + _setting("THINGSBOARD_DEVICE_TOKEN") + "/attributes?sharedKeys=fw_title"
+        request = ("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n").encode()
+        while request:
+            request = request[sock.send(request) :]
+        head = bytearray(1024)
+        view = memoryview(head)
+        count = 0
+        while count < len(head):
+            got = sock.recv_into(view[count:], len(head) - count)
+            if not got:
+                break
+            count += got
+        text = bytes(head[:count]).lower()
+        return text[:6] == b"http/1" and text[8:12] == b" 200" and b"application/json" in text
+    finally:
+        sock.close()

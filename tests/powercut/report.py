@@ -1,0 +1,54 @@
+"""Cuts inside the writing of a page: what becomes of the board, with cOTA and with temp + rename of the same files.
+
+`python tests/powercut/report.py` sweeps a few shapes with both and prints the table; the exhaustive run adds its own counts. Both write
+`.cache/powercut/torn.json`. It is a report: a page whose writing is cut holds neither its old nor its new bytes, and no program on the
+board can mend the boot sector, the FAT and the root folder, of which FatFs keeps one copy. What is asserted (see sweep.py): only those
+pages cost the volume.
+"""
+
+import json
+from typing import Any
+
+from cache import FOLDER
+from course import Job
+from peer import peer_job
+from plans import HOW_TORN, Plan
+from shapes import SHAPES
+from sweep import Verdict, sweep
+
+_CLASSES = ("as if nothing had been", "broken, healed itself", "hands needed", "volume lost")
+_SHAPES = ("one file added", "grown by clusters", "py to mpy and back")
+_FILE = FOLDER / "torn.json"
+
+
+def add_torn(plan: Plan, verdict: Verdict) -> None:
+    """Keep the counts of a sweep with cuts inside writes."""
+    if verdict.classes:
+        _keep(plan.name, {"cOTA": verdict.classes})
+
+
+def _keep(name: str, found: dict[str, Any]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    rows = json.loads(_FILE.read_text(encoding="utf-8")) if _FILE.exists() else {}
+    rows[name] = found
+    _FILE.write_text(json.dumps(rows, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def main() -> None:
+    """Sweep, print, keep."""
+    print(f"{'shape':24}{'updater':16}{'cut':10}{'writes':>8}{'cuts':>6}" + "".join(f"{name:>24}" for name in _CLASSES))
+    for name in _SHAPES:
+        shape = SHAPES[name]
+        job = Job(shape.old, shape.new, settled=True, how=("before", *HOW_TORN))
+        found: dict[str, Any] = {}
+        for updater, one in (("cOTA", job), ("temp + rename", peer_job(job))):
+            verdict = sweep(one)
+            for where, counts in (("between", verdict.between), ("inside", verdict.classes)):
+                found[f"{updater}, {where}"] = {**counts, "writes": verdict.writes}
+                print(f"{name:24}{updater:16}{where:10}{verdict.writes:8}{sum(counts.values()):6}", end="")
+                print("".join(f"{counts.get(kind, 0):24}" for kind in _CLASSES))
+        _keep(name, found)
+
+
+if __name__ == "__main__":
+    main()
