@@ -99,7 +99,8 @@ def hardware(folder: Path) -> Path:
     (folder / "nvm.bin").write_bytes(b"\xff" * profile.nvm_bytes)
     (folder / "radio").write_bytes(b"1")
     known = {"phase": "code", "folder": str(folder), "profile": profile.for_board(), "uid": "0123456789abcdef", "mac": "28cdc1000001"}
-    network = {"wifi_ssid": "test", "wifi_password": "test-password", "hosts": {}, "ca_bundle": None}
+    (folder / "sleep.bin").write_bytes(bytes(profile.sleep_bytes))
+    network = {"speed": 1.0, "wifi_ssid": "test", "wifi_password": "test-password", "hosts": {}, "ca_bundle": None}
     ram = lifecycle.power_on(profile.msc)
     config = folder / "run.json"
     config.write_text(json.dumps({**known, **network, "usb": False, "sha256": True, "next_code": None, "ram": ram}), encoding="utf-8")

@@ -17,7 +17,7 @@ from cota.git.make import Files, Moded, commit_tree, create_branch, create_repos
 MAIN = "from cota.cli import main; main()"
 # As on a machine without the wheel of the VM.
 NO_VM = "import sys; sys.modules['micropython_unix'] = None; " + MAIN
-SUMMARY_KEYS = ["event", "devices", "updated", "failed", "from", "to", "requests", "bytes_down"]
+SUMMARY_KEYS = ["event", "devices", "updated", "failed", "from", "to", "requests", "bytes_down", "cuts"]
 SERVICES = {"thingsboard", "git-api", "git-raw", "git-web"}
 EVENTS = {"lab", "boards", "assigned", "state", "note", "drive", "summary"}
 
@@ -122,6 +122,25 @@ def test_five_boards_update_together() -> None:
     assert (done.summary["devices"], done.summary["updated"]) == (5, 5)
     assert sorted(event["device"] for event in done.of("drive") if event["equal"]) == [f"board-{n}" for n in range(1, 6)]
     assert done.summary["requests"]["git-api"] == 10
+
+
+def test_boards_whose_power_fails_again_and_again_end_whole_on_the_release() -> None:
+    done = demo("--json", "--power-cut", "30", "--seed", "11")
+    assert done.code == 0, done.err
+    assert "--seed 11" in done.of("note")[0]["text"]
+    assert done.summary["updated"] == 2
+    assert 1 <= done.summary["cuts"] <= 10
+    assert all(event["equal"] for event in done.of("drive"))
+
+
+def test_the_line_at_the_end_counts_the_power_cuts() -> None:
+    done = demo("--devices", "1", "--power-cut", "600", "--seed", "1")
+    assert done.code == 0, done.err
+    assert "Their power was cut 5 times." in done.out
+
+
+def test_a_seed_without_power_cuts_is_refused() -> None:
+    refused(demo("--seed", "1"), "--seed goes with --power-cut")
 
 
 def test_kept_drives_are_real_fat_volumes_that_hold_the_release(tmp_path: Path) -> None:

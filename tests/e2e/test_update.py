@@ -118,7 +118,18 @@ def test_a_release_of_many_folders_and_files_is_installed(world: World) -> None:
     assert world.drive() == world.whole(files)
 
 
-def test_a_release_that_fits_only_in_the_place_of_the_one_before_is_installed_again_and_again(world: World) -> None:
+def test_a_release_that_leaves_no_room_for_a_backup_is_refused(world: World) -> None:
+    world.deliver({"big.bin": b"1" * 140_000})
+    before = world.drive()
+    package = world.publish({"big.bin": b"2" * 140_000})
+    world.assign(package)
+    world.wait_for("FAILED", str(package["version"]))
+    assert str(world.telemetry()["fw_error"]).startswith("space ")
+    assert world.drive() == before
+
+
+def test_a_release_that_fits_only_without_a_backup_is_installed_where_that_is_allowed(make_world: Callable[..., World]) -> None:
+    world = make_world(settings={"COTA_BACKUP": "optional"})
     for number in range(4):
         files = {f"big-{number}.bin": bytes((number,)) * 140_000}
         world.deliver(files)

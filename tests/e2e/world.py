@@ -174,6 +174,10 @@ class World:
         self.stop()
         self.start()
 
+    def press(self, button: Callable[[], None]) -> None:
+        """Press a button or key of the board: one of its methods, called where the board lives."""
+        self._loop.call_soon_threadsafe(button)
+
     async def _start(self) -> None:
         self.board.start()
         self.board.phase = "boot"  # it is on, although its task has not run yet

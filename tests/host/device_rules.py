@@ -18,7 +18,7 @@ GRANTS = {
     "redo": {"alarm", "microcontroller", "os", "supervisor"},
     "drive": {"board", "digitalio", "os", "storage", "supervisor"},
     "start": {"code", "main", "microcontroller", "time"},
-    "guard": {"gc", "os", "time"},
+    "guard": {"alarm", "gc", "os", "time"},
     "verdict": {"alarm", "microcontroller", "os", "ota", "supervisor", "sys", "time", "traceback", "watchdog", "wifi"},
     "ask": {"os", "socketpool", "ssl", "wifi"},
     "__init__": {"gc"},
@@ -42,7 +42,7 @@ GRANTS = {
         *("traceback", "watchdog", "wifi"),
     },
 }
-OPENERS = {"store", "redo", "guard", "start", "verdict"}
+OPENERS = {"store", "redo", "drive", "guard", "start", "verdict"}
 SOCKET_USERS = {"net", "ask"}
 SOCKET_WORDS = {"getaddrinfo", "recv_into", "recv", "sendall", "socket", "wrap_socket"}
 

@@ -90,7 +90,8 @@ MUTANTS = (
         (
             (
                 _WRITE_HEAD,
-                '    with open("/t.new", "wb") as file:\n        _copy(arena, offset, file, length)\n    if _size(path) >= 0:\n        os.remove(path)\n'
+                '    with open("/t.new", "wb") as file:\n        _copy(arena, offset, file, length)\n'
+                "    if _size(path) >= 0:\n        os.remove(path)\n"
                 '    os.rename("/t.new", path)\n    return\n' + _WRITE_HEAD,
             ),
         ),

@@ -1,12 +1,13 @@
 """Cuts inside the writing of a page: what becomes of the board, with cOTA and with temp + rename of the same files.
 
 `python tests/powercut/report.py` sweeps a few shapes with both and prints the table; the exhaustive run adds its own counts. Both write
-`.cache/powercut/torn.json`. It is a report: a page whose writing is cut holds neither its old nor its new bytes, and no program on the
+`.cache/powercut/torn/`. It is a report: a page whose writing is cut holds neither its old nor its new bytes, and no program on the
 board can mend the boot sector, the FAT and the root folder, of which FatFs keeps one copy. What is asserted (see sweep.py): only those
 pages cost the volume.
 """
 
 import json
+import re
 from typing import Any
 
 from cache import FOLDER
@@ -18,7 +19,7 @@ from sweep import Verdict, sweep
 
 _CLASSES = ("as if nothing had been", "broken, healed itself", "hands needed", "volume lost")
 _SHAPES = ("one file added", "grown by clusters", "py to mpy and back")
-_FILE = FOLDER / "torn.json"
+_FOLDER = FOLDER / "torn"  # a file a course, because test processes run side by side
 
 
 def add_torn(plan: Plan, verdict: Verdict) -> None:
@@ -28,10 +29,9 @@ def add_torn(plan: Plan, verdict: Verdict) -> None:
 
 
 def _keep(name: str, found: dict[str, Any]) -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    rows = json.loads(_FILE.read_text(encoding="utf-8")) if _FILE.exists() else {}
-    rows[name] = found
-    _FILE.write_text(json.dumps(rows, indent=1, sort_keys=True), encoding="utf-8")
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    path = _FOLDER / (re.sub(r"\W+", "-", name) + ".json")
+    path.write_text(json.dumps({"name": name, **found}, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def main() -> None:

@@ -41,7 +41,9 @@ def _name_guard():
 
     for path in ("/cota_sys/g.py", "/lib/ota/start.py"):
         try:
-            os.stat(path)
+            with open(path, "rb") as file:
+                if file.read(12) != b"# cOTA start":  # a cut has emptied it, or torn its page
+                    continue
         except OSError:
             continue
         supervisor.set_next_code_file(path, sticky_on_success=True, sticky_on_error=True, sticky_on_reload=True)

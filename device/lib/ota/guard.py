@@ -5,10 +5,40 @@ Ctrl-C gives the REPL, as ever. What comes before and after a run is in verdict.
 """
 
 import gc
+import json
 import os
 import time
 
 _PROGRAMS = ("code.txt", "code.py", "main.py", "main.txt")
+_RESCUE_FROM = 3  # failures in a row of a confirmed program: look for a release before it runs again
+_TRIAL_HOURS = 24
+
+
+def _has_to_judge():
+    """Whether there is something to do before this run: seldom, and then verdict.py's names cost the run heap."""
+    entry = {"q": 0, "p": "I"}
+    try:
+        with open("/cota_sys/j", "rb") as file:
+            for at in (3584, 7680):
+                file.seek(at)
+                raw = file.read(512)[8:]
+                found = json.loads(raw) if raw[:1] == b"{" else entry
+                if found["q"] > entry["q"]:
+                    entry = found
+    except (OSError, ValueError, KeyError):
+        pass
+    if entry["p"] == "T":
+        hours = os.getenv("COTA_TRIAL_HOURS")
+        limit = int(hours) if hours and str(hours).isdigit() else _TRIAL_HOURS
+        late = entry.get("u", 0) + time.monotonic() > 3600 * limit
+        return late or entry.get("v") or not entry.get("b") or os.uname()[0].lower()[:3] != "rp2"
+    try:
+        import alarm
+
+        memory = alarm.sleep_memory
+        return bytes(memory[-8:-6]) == b"cG" and memory[-6] >= _RESCUE_FROM
+    except (ImportError, AttributeError, NotImplementedError):
+        return False
 
 
 def _verdict(name):
@@ -32,7 +62,8 @@ def _run(name):
     run("/" + name, scope)
 
 
-_verdict("before")()
+if os.getenv("COTA_WATCHDOG") or _has_to_judge():
+    _verdict("before")()
 _name = None
 for _found in _PROGRAMS:
     try:

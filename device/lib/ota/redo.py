@@ -153,19 +153,21 @@ def _make_names(arena, plan, cluster):
     (f_open, "reuse the cluster hole"). The root has a fixed size, and its files get their names with their content.
     """
     entries = folders = 0
+    before = ""
     for action, _, _, _, path in _records(arena, plan):
         if (action == _NEW and path.count("/") > 1 and _size(path) == -1) or (action == _MAKE and _size(path) == -1):
             entries += 2 + len(path.encode()) // 13
             at = path.find("/", 1)
             while at > 0:
-                folders += _size(path[:at]) == -1
+                folders += before[: at + 1] != path[: at + 1] and _size(path[:at]) == -1
                 at = path.find("/", at + 1)
             folders += action == _MAKE
+            before = path
     if not entries:
         return
     for i in range(len(_BUFFER)):
         _BUFFER[i] = 0
-    length = (entries * 32 // cluster + 2 * folders + 3) * cluster
+    length = min(entries * 32 // cluster + folders + 4, os.statvfs("/")[3]) * cluster
     with open(_STATE + "z", "wb") as pool:
         pool.seek(length)
         pool.seek(0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 from typing import Literal
 
 from cota.sim.board import Board
@@ -16,6 +17,13 @@ _SEEDS = 1_000_000
 def any_seed() -> int:
     """A seed for who gave none; tell the user which one it is."""
     return random.randrange(_SEEDS)  # noqa: S311  (nothing is secret about it)
+
+
+def moments(rate: float, seed: int, name: str) -> Iterator[tuple[float, float]]:
+    """A board's seconds with power, then without, again and again; `rate` is the mean of cuts in a minute of power."""
+    chance = random.Random(f"{seed} {name}")  # noqa: S311
+    while True:
+        yield chance.expovariate(rate / _SECONDS_A_MINUTE), chance.uniform(*_OFF_SECONDS)
 
 
 class PowerCuts:
@@ -39,18 +47,16 @@ class PowerCuts:
 
     async def power(self, board: Board, stop: asyncio.Event) -> None:
         """Power a board until `stop` is set, as Board.run does, but cut it now and then and power it again."""
-        chance = random.Random(f"{self.seed} {board.name}")  # noqa: S311
         stopping = asyncio.create_task(stop.wait())
-        left = self._most
         try:
-            while not stop.is_set():
-                seconds = None if left == 0 else chance.expovariate(self._rate / _SECONDS_A_MINUTE)
-                if not await self._on(board, stopping, seconds):
+            for number, (on, off) in enumerate(moments(self._rate, self.seed, board.name)):
+                if not await self._on(board, stopping, None if number == self._most else on):
                     return
-                left = None if left is None else left - 1
                 self.count += 1
                 board.console.say("[power cut]")
-                await asyncio.wait((stopping,), timeout=chance.uniform(*_OFF_SECONDS))
+                await asyncio.wait((stopping,), timeout=off)
+                if stop.is_set():
+                    return
         finally:
             stopping.cancel()
 

@@ -113,6 +113,18 @@ def test_the_console_of_each_board_is_on_stderr_under_its_name(lab: Lab, tmp_pat
     assert said[0].startswith("cota sim: 1 pico-w on micropython for http://127.0.0.1") and str(tmp_path) in said[-1]
 
 
+def test_power_is_cut_by_a_seed_and_the_boards_go_on(lab: Lab, tmp_path: Path) -> None:
+    process = _sim(lab.url, tmp_path, "--token", "x", "--power-cut", "60", "--seed", "5", "--json")
+    events = _events(process, "[power cut]")
+    assert events[0]["seed"] == 5
+    assert "[power cut]" in [event.get("line") for event in events]
+
+
+def test_a_seed_without_power_cuts_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["--server", "http://x", "--dir", str(tmp_path), "--token", "x", "--seed", "1"])
+    assert result.exit_code == 2 and "--seed goes with --power-cut" in result.stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("vm", ["micropython", "cpython"])
 def test_a_rack_that_is_killed_takes_its_boards_with_it(lab: Lab, tmp_path: Path, vm: str) -> None:

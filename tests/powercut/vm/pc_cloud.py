@@ -35,6 +35,7 @@ class Cloud:
     Attributes:
         shared: The shared attributes.
         polls: Requests for them since the last post.
+        posts: Posts since the last power-on.
         settled: The device has said UPDATED or FAILED of what is assigned, since the last power-on.
         said: Every fw_state and fw_error since the last power-on.
         fetched: Files given out since the last power-on.
@@ -49,7 +50,7 @@ class Cloud:
         self.power_on()
 
     def power_on(self):
-        self.polls = self.fetched = self._reads = 0
+        self.polls = self.posts = self.fetched = self._reads = 0
         self.settled = False
         self.said = []
 
@@ -82,6 +83,7 @@ class Cloud:
 
     def _post(self, kind, values):
         self.polls = 0
+        self.posts += 1
         if kind != "telemetry":
             return
         for key in ("fw_state", "fw_error"):

@@ -36,7 +36,10 @@ class Life:
         self.first_boot = None
 
     def say(self, *args, sep=" ", end="\n", file=None):
-        self.console.append(sep.join([str(arg) for arg in args]))
+        try:
+            self.console.append(sep.join([str(arg) for arg in args]))
+        except UnicodeError:
+            self.console.append("(no text)")
         if len(self.console) > 40:
             del self.console[:20]
 
@@ -193,8 +196,11 @@ def _execute(life, name):
         raise
     except BaseException as exc:
         out = io.StringIO()
-        sys.print_exception(exc, out)
-        life.say(out.getvalue())
+        try:
+            sys.print_exception(exc, out)
+            life.say(out.getvalue())
+        except UnicodeError:  # torn names and torn source, in the message
+            life.say(type(exc).__name__)
     return False
 
 

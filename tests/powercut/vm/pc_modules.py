@@ -13,6 +13,8 @@ _TICK_US = 20  # what reading the clock takes: a loop that only reads it comes t
 _QUIET_POLLS = 3  # without a write and a post, after the board has said UPDATED or FAILED: it is idle
 _HASTE_FROM = 6  # quiet polls after which each wait counts a minute: whoever tries again after an hour shall have it
 _GIVE_UP_POLLS = 60
+_HASTE_US = 3600 * 1000000  # the same for a board that reaches no server
+_GIVE_UP_US = 4 * _HASTE_US
 _LONGEST_US = 4 * 86400 * 1000000
 
 
@@ -47,7 +49,7 @@ class Hardware:
         self.reason = "POWER_ON"
         self.next_code = None
         self.writable = False
-        self.writes_seen = 0
+        self.writes_seen = self.events_seen = self.quiet_since = 0
         self.off = ""
 
     def power_off(self, why):
@@ -61,13 +63,18 @@ class Hardware:
         if self.flash.writes != self.writes_seen:
             self.writes_seen = self.flash.writes
             cloud.polls = 0
+        if not cloud.polls and cloud.posts + self.flash.writes != self.events_seen:
+            self.events_seen = cloud.posts + self.flash.writes
+            self.quiet_since = self.us
+        quiet = self.us - self.quiet_since
         if cloud.settled and cloud.polls >= _QUIET_POLLS:
             self.power_off("idle")
-        if cloud.polls >= _GIVE_UP_POLLS:
+        if cloud.polls >= _GIVE_UP_POLLS or quiet > _GIVE_UP_US:
             self.power_off("quiet")
         if self.us > _LONGEST_US:
             self.power_off("endless")
-        self.us += int(max(seconds, 60 if cloud.polls >= _HASTE_FROM else 0) * 1000000)
+        in_haste = cloud.polls >= _HASTE_FROM or quiet > _HASTE_US
+        self.us += int(max(seconds, 60 if in_haste else 0) * 1000000)
 
     def ticks(self):
         self.us += _TICK_US

@@ -8,6 +8,7 @@ import vfs
 from pc_flash import SECTOR, Flash, Image
 
 _CHUNK = bytearray(4096)
+_MOST = 1000  # entries of a tree; a torn FAT may make a folder its own child
 _LEFT_OUT = ("/boot_out.txt", "/cota_sys/")
 # Text, so that a folder that grows into it shows names: an image of zeros hides that fault.
 _RUBBISH = b"the quick brown fox jumps over the lazy dog 0123456789 GONE_L~1PY \n"
@@ -30,8 +31,8 @@ def look(fs):
                 if path[-1] == "/":
                     tree[path[1:]] = ""
                     folders.append(path)
-                    if len(folders) > 500:
-                        return "unreadable: too many folders"
+                    if len(tree) > _MOST:
+                        return "unreadable: folders without end"
                     continue
                 hasher = sha256()
                 with fs.open(path, "rb") as file:
@@ -41,6 +42,8 @@ def look(fs):
                             break
                         hasher.update(view[:count])
                 tree[path[1:]] = hexlify(hasher.digest()).decode()
+                if len(tree) > _MOST:
+                    return "unreadable: a folder without end"
     except (OSError, UnicodeError, ValueError) as exc:
         return "unreadable: " + repr(exc)
     return tree

@@ -102,7 +102,7 @@ class Worker:
                     if how != "before":
                         torn(cut, page, new, how)
                     if self._is_new(cut):
-                        self._try([number], how, page, cut)
+                        self._try([number], how, page, cut.copy())
                         if self.job["double"] and how == "before":
                             self._again(number, cut)
             image.write(page, new)
