@@ -225,7 +225,11 @@ class OverTheAirUpdate:
         journal["p"] = IDLE
         journal["x"] = journal["w"] = ""
         journal["o"] = 0
-        self._store.write_journal(journal)
+        try:
+            self._store.write_journal(journal)
+        except OSError:  # USB holds the drive: the trial goes on until it lets go
+            self._journal = self._store.journal()
+            return False
         self._reporter.updated(self._store.record(journal["s"]))
         self._net.close()
         return True
@@ -235,7 +239,10 @@ class OverTheAirUpdate:
         asked = self._trial.verdict(self._journal, now, joined)
         if asked:
             self._journal["v"] = asked
-            self._store.write_journal(self._journal)
+            try:
+                self._store.write_journal(self._journal)
+            except OSError:
+                return
             self._board.reload()
 
     def _hooked(self):
