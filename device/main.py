@@ -14,7 +14,10 @@ def join_wifi():
     """Join Wi-Fi again after it was lost; CircuitPython joins it at power-on where settings.toml has CIRCUITPY_WIFI_SSID."""
     name = os.getenv("CIRCUITPY_WIFI_SSID") or os.getenv("WIFI_SSID")
     if name and not wifi.radio.connected:
-        wifi.radio.connect(name, os.getenv("CIRCUITPY_WIFI_PASSWORD") or os.getenv("WIFI_PASSWORD") or "")
+        try:
+            wifi.radio.connect(name, os.getenv("CIRCUITPY_WIFI_PASSWORD") or os.getenv("WIFI_PASSWORD") or "")
+        except ConnectionError:
+            pass  # the updater tells, and knows how long it lasts
 
 
 def show(phase, done, total):
