@@ -151,7 +151,7 @@ def test_a_dead_server_for_most_of_a_day_does_not_undo_a_good_release(make_world
 
 def test_an_outage_longer_than_the_trials_hours_undoes_once_and_the_release_gets_its_second_try(make_world: MakeWorld) -> None:
     world = begun(make_world, speed=_FAST, settings={"COTA_TRIAL_HOURS": "2"})
-    lengthen(world, 20000)
+    lengthen(world, 6000)
     before = world.drive()
     package = on_trial(world, _NEXT)
     world.board.set_network(up=False)
