@@ -236,7 +236,7 @@ class Board:
         named, ram = lifecycle.start_code(now.ram) if now.phase == "code" else (None, now.ram)
         script = self._hardware.write_run(now.phase, self._surroundings(named, ram))
         self.runs += 1
-        heap = self.profile.heap + self.profile.nvm_bytes + _SHIM_HEAP_BYTES
+        heap = self.profile.vm_heap + self.profile.nvm_bytes + _SHIM_HEAP_BYTES
         async with self._starting:
             self._process = process = await asyncio.create_subprocess_exec(
                 *self.vm.argv(script, heap),
