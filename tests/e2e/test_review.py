@@ -1,6 +1,5 @@
 """Programs, servers and operators that behave in ways nobody planned: the board stays reachable and the next release still comes."""
 
-import re
 from collections.abc import Callable
 
 import pytest

@@ -171,7 +171,11 @@ class Board:
         self._pressed.set()
 
     def press_ctrl_c(self) -> None:
-        """Press Ctrl-C on the console: KeyboardInterrupt in what runs; when it ends the program, the board is at the REPL (`wait`)."""
+        """Press Ctrl-C on the console: KeyboardInterrupt in what runs; when it ends the program, the board is at the REPL (`wait`).
+
+        MicroPython raises it at once, even in the midst of a collection of garbage, and then its heap stays locked; boards raise it between
+        two bytecodes. So press it while the program sleeps, not while it imports.
+        """
         process = self._process
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

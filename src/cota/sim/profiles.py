@@ -11,7 +11,7 @@ from cota.errors import CotaError
 
 KIB = 1024
 _TLS_BYTES = 30_600
-# The VM here has 64-bit words. The library, loaded, takes 67,968 bytes in it and 50,880 in MicroPython built for 32 bits, so a board's heap is
+# The VM here has 64-bit words. The library, loaded, takes 67,968 bytes in it and 50,880 in one built for 32 bits, so a board's heap is
 # a third larger here, and so is what TLS takes of it: the same program fills the same part of both.
 _WORDS = (4, 3)
 
