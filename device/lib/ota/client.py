@@ -188,7 +188,7 @@ class OverTheAirUpdate:
         release = _assigned(shared)
         key = release["key"] if release else ""
         record = self._store.record(journal["s"])
-        self._retry = str(shared.get("cota_retry") or "")[:40]
+        self._retry = "".join([c for c in str(shared.get("cota_retry") or "")[:40] if " " <= c <= "~"])  # the journal is one sector
         self._reporter.contact(key, record, journal)
         now = self._board.seconds()
         self._trial.contact(now)

@@ -215,7 +215,7 @@ class Board:
                     nap = asyncio.sleep(following.ram["sleep_seconds"] / self.options.speed)
                     await self._until(ended, self._pressed.wait(), nap)
                     pressed = self._pressed.is_set()
-                    following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc)
+                    following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc, self.profile.rp2)
                     continue
                 following = await self._run_phase(following, ended)
         finally:
