@@ -1,5 +1,5 @@
-# cOTA start 1, run as cota_sys/g.py. At most 512 bytes.
 import json,time,microcontroller
+# At most 512 bytes; drive.py knows it by its first line.
 t=q=0
 try:exec(compile(open("/lib/ota/guard.py").read(),"guard","exec"),{})
 except Exception as e:
