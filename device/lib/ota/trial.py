@@ -38,8 +38,8 @@ class Trial:
             contacts.append(now)
 
     def ends_well(self, journal, now, hooked):
-        """Whether the release is to be confirmed now. `hooked`: boot.py carries the recovery's hook, which must then have run."""
-        if journal["p"] != TRIAL or not contacts or not self.approved or (hooked and not journal.get("b")):
+        """Whether the release on trial is to be confirmed now. `hooked`: boot.py has the recovery's hook, which must then have run."""
+        if not contacts or not self.approved or (hooked and not journal.get("b")):
             return False
         return now - contacts[0] >= self._seconds
 
