@@ -16,8 +16,8 @@ EXHAUSTIVE = os.environ.get("COTA_EXHAUSTIVE") == "1"
 _SEED_VARIABLE = "COTA_SEED"
 _SAMPLED = 4
 # Bytes of a board's heap: from where not even the guard starts to where all goes well. Bytes that a program leaves: likewise.
-_HEAPS = range(100_000, 156_000, 1_000)
-_LEFT = range(2_000, 42_000, 1_000)
+_HEAPS = range(96_000, 118_000, 500)
+_LEFT = range(4_000, 26_000, 500)
 _MAIN = (device_tree() / "main.py").read_bytes()
 _OLD = {"old.py": b"1\n", "keep.py": b"k\n"}
 _NEW = {"main.py": _MAIN, "app.py": b"x = 1\n" * 400, "pkg/part.py": b"y = 2\n" * 90, "keep.py": b"k\n", "empty.py": b""}
