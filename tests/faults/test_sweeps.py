@@ -15,6 +15,8 @@ EXHAUSTIVE = os.environ.get("COTA_EXHAUSTIVE") == "1"
 _SEED_VARIABLE = "COTA_SEED"
 _SITES_ONCE, _SITES_ALWAYS, _WRITES, _STEPS = 40, 16, 16, 8  # of a sample
 _SHARDS = 8  # of the whole
+# What the library calls outside its handlers, or in them: a MemoryError there reaches the program as it is, and the guard starts it again.
+_IN_HANDLERS = ("_failed", "_drop", "_ask", "_ours", "seconds", "feed")
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -65,6 +67,12 @@ def is_new(end: Row) -> bool:
     return end["end"] == "idle" and end["tree"] == "new"
 
 
+def is_excused(leaked: list[str]) -> bool:
+    """Whether a foreign exception came from the few statements of the public functions that no handler covers."""
+    *way, kind = leaked
+    return kind == "MemoryError" and (len(way) == 1 or way[0] == "restart" or way[1] in _IN_HANDLERS)
+
+
 def told(row: Row, sites: dict[int, Site]) -> str:
     fault = row["fault"]
     where = sites[fault["at"]] if fault["kind"] == "site" else ""
@@ -72,11 +80,11 @@ def told(row: Row, sites: dict[int, Site]) -> str:
 
 
 def check_once(faults: list[Row]) -> None:
-    """The update completes in the same power-on, and no exception but the library's own reached the program."""
+    """The update completes in the same power-on, and no exception but the library's own reached the program, save `is_excused`."""
     files, sites = marked_files()
     _, rows = run(small_update(files), faults)
     assert sum(row["hit"] for row in rows) > len(rows) * 3 // 4  # the course after a fault may differ
-    wrong = [told(row, sites) for row in rows if not is_new(row["first"]) or row["leaked"]]
+    wrong = [told(row, sites) for row in rows if not is_new(row["first"]) or not all(map(is_excused, row["leaked"]))]
     assert not wrong, f"{len(wrong)} of {len(rows)}:\n" + "\n".join(wrong[:5])
 
 

@@ -104,7 +104,7 @@ class OverTheAirUpdate:
             directory: Kept for the original's programs; a release is always installed at the drive's root.
         """
         if directory not in (".", "/", "", "./"):
-            raise RuntimeError("leave `directory` out: a release goes to the drive's root")
+            raise RuntimeError("leave `directory` out: a release goes to the root")
         self.begin()
         while self.step() != "done":
             pass
@@ -218,17 +218,17 @@ class OverTheAirUpdate:
         journal = self._journal
         if journal["p"] != TRIAL or not self._trial.ends_well(journal, now, self._hooked()):
             return False
-        journal["p"] = IDLE
-        journal["x"] = journal["w"] = ""
-        journal["o"] = 0
+        self._report.greeted = ""  # whatever fails from here on, the next contact tells it
         try:
+            journal["p"] = IDLE
+            journal["x"] = journal["w"] = ""
+            journal["o"] = 0
             self._store.write_journal(journal)
-        except OSError:  # USB holds the drive: the trial goes on until it lets go
+        except Exception:  # USB holds the drive, or the heap is full: the trial goes on until that is over
             journal = self._journal = self._store.journal()
             if journal["p"] == TRIAL:  # FatFs may have written all the same
                 return False
         self._report.updated(self._store.record(journal["s"]))
-        self._net.close()
         return True
 
     def _ask(self, now, joined):

@@ -9,6 +9,7 @@ a fault; `injected.py` on the host writes the one and reads the other. Kinds of 
 """
 
 import builtins
+import io
 import json
 import sys
 
@@ -33,7 +34,7 @@ class _Fault:
         hit: How often it happened.
         sites: How often each site was passed.
         writes, steps: Writes asked of the flash, steps of the update.
-        leaked: Exceptions that the program saw and that are none of the library's own.
+        leaked: Exceptions that the program saw and that are none of the library's own, as the functions of the library on their way.
     """
 
     def __init__(self):
@@ -61,6 +62,13 @@ class _Fault:
             self.hit += 1
             return True
         return False
+
+    def leak(self, exc):
+        """Called by the program."""
+        out = io.StringIO()
+        sys.print_exception(exc, out)
+        lines = out.getvalue().split("\n")
+        self.leaked.append([line.split(" in ")[1] for line in lines if 'File "/lib/ota/' in line] + [type(exc).__name__])
 
     def before_step(self):
         """Called by the program."""
@@ -152,7 +160,7 @@ def main(path):
         job = json.load(file)
     builtins.SITE = _fault.pass_site
     builtins.STEP = _fault.before_step
-    builtins.LEAKED = lambda exc: _fault.leaked.append(repr(exc))
+    builtins.LEAKED = _fault.leak
     pc_life.Flash = _FaultyFlash
     pc_life.prepare()
     sys.modules["os"].uname = lambda: ("rp2040",)  # the guard asks
