@@ -104,7 +104,7 @@ class OverTheAirUpdate:
             directory: Kept for the original's programs; a release is always installed at the drive's root.
         """
         if directory not in (".", "/", "", "./"):
-            raise RuntimeError("leave `directory` out: a release goes to the root")
+            raise RuntimeError("leave `directory` out")
         self.begin()
         while self.step() != "done":
             pass
@@ -184,7 +184,7 @@ class OverTheAirUpdate:
         release = _assigned(shared)
         key = release["key"] if release else ""
         record = self._store.record(journal["s"])
-        self._retry = "".join([c for c in str(shared.get("cota_retry") or "")[:40] if " " <= c <= "~"])  # the journal is one sector
+        self._retry = "".join(c for c in str(shared.get("cota_retry") or "")[:40] if " " <= c <= "~")  # the journal is one sector
         self._report.contact(key, record, journal)
         now = self._board.seconds()
         self._trial.contact(now)
@@ -247,7 +247,7 @@ class OverTheAirUpdate:
         self._board.reload()
 
     def _hooked(self):
-        return (self._store.read_small("boot.py", 4096) or b"")[: len(BOOT_HOOK)] == BOOT_HOOK
+        return (self._store.read_small("boot.py", 4096) or b"").startswith(BOOT_HOOK)
 
     def _forget(self):
         """Drop the update under way: it is for another release, or for none."""

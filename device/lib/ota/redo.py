@@ -24,11 +24,8 @@ _SAME, _NEW, _DELETE, _MAKE = b"=NDM"  # plan.py has them all
 _STAGED = b"WN"
 _SMALL = 16  # clusters that a cut may lose: a new file of no more is written in one go, which costs fewer FAT writes
 _LAST = ("main.py", "boot.py")  # boot.py, which runs this, is the last file to be written
-# A FAT12 link that crosses two sectors may be torn to a value from 0xF00 on: an end mark on smaller drives; larger ones are FAT16.
-_TEARS = range(3831, 4085)
 _HARD_FAULT, _OTHER = 0x48, 0x42  # what safemode.py leaves
 FAILURES = 3  # of a release on trial, and it is undone
-_WHY = 96  # characters
 
 
 class RedoError(Exception):
@@ -88,11 +85,11 @@ def _check(arena, plan):
         arena.readinto(_VIEW[:_SECTOR])
         checksum = crc32(_VIEW[:_SECTOR], checksum)
     if checksum & 0xFFFFFFFF != plan[2]:
-        raise RedoError("the plan does not read back")
+        raise RedoError("plan torn")
     for _, length, offset, digest, path in _records(arena, plan, _STAGED):
         arena.seek(offset * _SECTOR)
         if _digest(arena, length) != digest:
-            raise RedoError("staged " + path + " does not read back")
+            raise RedoError("staged " + path + " torn")
         if plan[3]:
             if _size(path) == -2:
                 _clear(path)
@@ -103,13 +100,17 @@ def _check(arena, plan):
 
 def _clear(path):
     """Take a folder away, with all that is in it."""
-    for name in os.listdir(path):
-        part = path + "/" + name
-        if _size(part) == -2:
-            _clear(part)
-        else:
-            os.remove(part)
-    os.rmdir(path)
+    while _size(path) == -2:
+        inner = path
+        try:
+            while True:
+                part = inner + "/" + os.listdir(inner)[0]
+                if _size(part) == -2:
+                    inner = part
+                else:
+                    os.remove(part)
+        except IndexError:
+            os.rmdir(inner)
 
 
 def _remains(name, shown):
@@ -230,7 +231,8 @@ def _write(arena, path, length, offset, cluster, in_place):
 
 
 def _write_all(arena, plan, cluster):
-    in_place = os.statvfs("/")[2] not in _TEARS
+    # A FAT12 link that crosses two sectors may be torn to a value from 0xF00 on: an end mark on smaller drives; larger ones are FAT16.
+    in_place = not 3830 < os.statvfs("/")[2] < 4085
     for last in range(len(_LAST) + 1):
         for _, length, offset, digest, path in _records(arena, plan, _STAGED):
             turn = _LAST.index(path[1:]) + 1 if path[1:] in _LAST else 0
@@ -256,7 +258,7 @@ def _apply(journal, keys):
             if not _is_right(path, length, digest):
                 if action == _SAME:  # changed since the plan was made, which has no bytes for it: not the release's fault
                     journal["y"] = ""  # so once the old one is back, all that differs is fetched
-                raise RedoError(path + " does not read back")
+                raise RedoError(path + " differs")
 
 
 def save(journal):
@@ -275,7 +277,7 @@ def save(journal):
 def count(journal, why, failures=1):
     """Count failures of the release on trial; with the third it is to be undone, at the next boot. `why` is what ThingsBoard will show."""
     journal["a"] += failures
-    journal["w"] = "".join([c for c in why[:_WHY] if " " <= c <= "~"])
+    journal["w"] = "".join(c for c in why[:96] if " " <= c <= "~")  # the journal is one sector
     journal["b"] = journal["v"] = 0
     if journal["a"] >= FAILURES:
         journal["p"] = "U" if journal["M"] else "I"
