@@ -8,6 +8,7 @@ import importlib
 import click
 
 from cota import __version__
+from cota.cli.text import printable
 from cota.errors import CotaError
 
 # Command -> its one-line help. The module cota.cli.<command> defines `command`; naming the help here keeps `cota --help`
@@ -15,7 +16,10 @@ from cota.errors import CotaError
 COMMANDS = {
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
+    "login": "Sign in to a ThingsBoard server, or to a lab.",
+    "logout": "Forget how to sign in to a server.",
     "sim": "Run a rack of simulated boards against a server.",
+    "whoami": "Say which server is used, and as whom.",
 }
 
 _INTERRUPTED = 130  # as a shell tells of a program that SIGINT ended: 128 and the signal's number
@@ -47,8 +51,8 @@ def main() -> None:
     try:
         result = cli.main(prog_name="cota", standalone_mode=False)
     except CotaError as error:
-        click.echo(f"cota: {error}", err=True)
-        raise SystemExit(2) from None
+        click.echo(f"cota: {printable(str(error))}", err=True)
+        raise SystemExit(error.exit_code) from None
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
