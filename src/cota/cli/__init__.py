@@ -15,10 +15,14 @@ from cota.errors import CotaError
 # from importing every command's libraries.
 COMMANDS = {
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
+    "devices": "List the devices, and what is assigned to them.",
+    "history": "Show what happened to a device.",
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
     "login": "Sign in to a ThingsBoard server, or to a lab.",
     "logout": "Forget how to sign in to a server.",
+    "packages": "List what was published.",
     "sim": "Run a rack of simulated boards against a server.",
+    "status": "Show the fleet by release and state, and why a board failed.",
     "whoami": "Say which server is used, and as whom.",
 }
 
