@@ -21,6 +21,7 @@ COMMANDS = {
     "login": "Sign in to a ThingsBoard server, or to a lab.",
     "logout": "Forget how to sign in to a server.",
     "packages": "List what was published.",
+    "publish": "Make a release of a commit, and give it to devices.",
     "sim": "Run a rack of simulated boards against a server.",
     "status": "Show the fleet by release and state, and why a board failed.",
     "whoami": "Say which server is used, and as whom.",

@@ -51,7 +51,7 @@ def connected(server: str | None) -> "Iterator[Client]":
 
 def tell_json(thing: Any) -> None:
     """Print one line of JSON on stdout."""
-    click.echo(json.dumps(thing, ensure_ascii=False))
+    click.echo(json.dumps(thing))
 
 
 def say(text: str) -> None:
