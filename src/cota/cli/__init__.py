@@ -14,6 +14,8 @@ from cota.errors import CotaError
 # Command -> its one-line help. The module cota.cli.<command> defines `command`; naming the help here keeps `cota --help`
 # from importing every command's libraries.
 COMMANDS = {
+    "assign": "Give a release to devices.",
+    "delete": "Delete a package that nobody uses.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
     "devices": "List the devices, and what is assigned to them.",
     "history": "Show what happened to a device.",
@@ -22,8 +24,10 @@ COMMANDS = {
     "logout": "Forget how to sign in to a server.",
     "packages": "List what was published.",
     "publish": "Make a release of a commit, and give it to devices.",
+    "retry": "Let boards try again what they gave up.",
     "sim": "Run a rack of simulated boards against a server.",
     "status": "Show the fleet by release and state, and why a board failed.",
+    "unassign": "Take a release away from devices.",
     "whoami": "Say which server is used, and as whom.",
 }
 

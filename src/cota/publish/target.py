@@ -7,6 +7,9 @@ from typing import Any
 from cota.errors import AnswerIsNoError, CotaError
 from cota.thingsboard import Client, Json, ThingsBoardError, id_of
 
+# Versions that an error lists, the newest.
+_SHOWN_VERSIONS = 10
+
 
 @dataclass(frozen=True)
 class Target:
@@ -52,6 +55,20 @@ def find_target(client: Client, profile: str | None, devices: Sequence[str]) -> 
         names = ", ".join(str(one["name"]) for one in profiles)
         raise CotaError("It is not said whom this is for.", f"--profile NAME or --device NAME says it. Profiles are: {names}.")
     return Target(profiles[0], None)
+
+
+def need_package(client: Client, title: str, version: str) -> Json:
+    """Find the package of a release.
+
+    Raises:
+        AnswerIsNoError: There is none; the message names the versions that there are of the title.
+    """
+    found = client.packages.find(title, version)
+    if found is None:
+        others = [str(one["version"]) for one in client.packages.list(title) if one["title"] == title]
+        hint = f"Of {title} it has: {', '.join(others[-_SHOWN_VERSIONS:])}." if others else "`cota packages` lists what there is."
+        raise AnswerIsNoError(f"{client.url} has no package {title} {version}.", hint)
+    return found
 
 
 def assign(client: Client, package: Json | None, target: Target) -> list[dict[str, Any]]:
