@@ -13,6 +13,7 @@ from cota.errors import CotaError
 # Command -> its one-line help. The module cota.cli.<command> defines `command`; naming the help here keeps `cota --help`
 # from importing every command's libraries.
 COMMANDS = {
+    "install": "Prepare a board: copy cOTA to its drive, fill in its settings, make its device.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
     "sim": "Run a rack of simulated boards against a server.",
