@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cota.drive.plan import Plan
     from cota.drive.server import Access
     from cota.drive.target import Target
+    from cota.thingsboard import Client
 
 _WEB_PASSWORD, _WIFI_PASSWORD, _DEVICE_TOKEN = "COTA_WEB_PASSWORD", "COTA_WIFI_PASSWORD", "COTA_DEVICE_TOKEN"
 _PLACEHOLDER = "x" * 20  # as long as a token of ThingsBoard's, for a plan before there is one
@@ -81,6 +82,8 @@ class _Install:
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.given = given
         self.notes: list[str] = []
+        self.stack = contextlib.ExitStack()
+        self.client: Client | None = None
         if given["host"] and given["drive"]:
             raise click.UsageError("DRIVE and --host exclude each other.")
         if given["token"] and (given["device"] or given["profile"]):
@@ -96,7 +99,7 @@ class _Install:
         from cota.drive.tree import device_tree, drive_files
 
         tree = drive_files(device_tree())
-        with self._target() as (target, board):
+        with self.stack, self._target() as (target, board):
             self._say(f"Found {board.name}, CircuitPython {board.version}, at {target.name}.")
             if refusal := board.refusal():
                 raise RefusedError(*refusal)
@@ -182,8 +185,8 @@ class _Install:
         name = given["device"] or board.device_name
         if not name:
             raise CotaError("This board tells no number of its chip, to name its device by.", "Name the device: --device NAME.")
-        with access.client() as client:
-            check_profile(client, given["profile"], given["create_profile"])
+        self.client = self.stack.enter_context(access.client())
+        check_profile(self.client, given["profile"], given["create_profile"])
         return access, name
 
     def _server(self, there: Mapping[str, str], access: "Access | None", name: str) -> dict[str, str]:
@@ -206,8 +209,8 @@ class _Install:
     def _device(self, access: "Access", name: str) -> "Device":
         from cota.drive.identity import find_or_make
 
-        with access.client() as client:
-            device = find_or_make(client, name, self.given["profile"], make_profile=self.given["create_profile"])
+        assert self.client is not None  # noqa: S101  (made with the name)
+        device = find_or_make(self.client, name, self.given["profile"], make_profile=self.given["create_profile"])
         self._say(f"{'Made' if device.created else 'Found'} the device {device.name} of the profile {device.profile} on {access.url}.")
         return device
 

@@ -65,6 +65,7 @@ class MountedDrive:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            self._sync_folder(target.parent)
         except OSError as error:
             raise self._trouble("write", path, error) from error
 
@@ -100,8 +101,7 @@ class MountedDrive:
             raise DriveError(f"{self._root} may only be read.", _READ_ONLY)
 
     def close(self) -> None:
-        if hasattr(os, "sync"):
-            os.sync()
+        """Nothing is left to do: every call waits until what it changed is on the drive."""
 
     def _check_there(self) -> None:
         if not self._root.is_dir():

@@ -65,5 +65,5 @@ class Target(Protocol):
         ...
 
     def close(self) -> None:
-        """Have everything on the drive, and let go of it."""
+        """Let go of the drive."""
         ...
