@@ -15,6 +15,7 @@ from cota.errors import CotaError
 COMMANDS = {
     "install": "Prepare a board: copy cOTA to its drive, fill in its settings, make its device.",
     "doctor": "Find out why a board does not update: from its drive to its last report.",
+    "dashboard": "Put a dashboard of the fleet into ThingsBoard.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
     "sim": "Run a rack of simulated boards against a server.",
