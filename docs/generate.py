@@ -3,21 +3,18 @@
     python docs/generate.py            writes them
     python docs/generate.py --check    writes nothing, and exits with 1 if one is not as it should be
 
-`error_advice.toml` beside this file says for each code of `device/lib/ota/errors.py` what to do about it; a test fails where one lacks.
+`src/cota/explain/advice.toml` says for each code of `device/lib/ota/errors.py` what to do about it; a test fails where one lacks.
 """
 
-import importlib.util
 import json
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from cota.explain import device_module, error_advice, error_codes
+
 DOCS = Path(__file__).parent
-ROOT = DOCS.parent
-ADVICE = DOCS / "error_advice.toml"
 _NOTE = "<!-- Made by docs/generate.py. Change that, or what it reads, and run it again. -->"
 _HELP_WIDTH = 100  # columns of the help texts, whatever terminal this runs in
 
@@ -44,34 +41,6 @@ A release that was given up is tried again when its title, version, URL or check
 
 Errors while the device only looks for a release are not counted; it looks again at its next poll.
 """
-
-
-def device_module(name: str) -> ModuleType:
-    """Load one pure module of the device library by itself.
-
-    Args:
-        name: The module's name without `.py`; it must import nothing from its package.
-    """
-    spec = importlib.util.spec_from_file_location(f"device_{name}", ROOT / "device/lib/ota" / f"{name}.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def error_codes() -> dict[str, tuple[bool, str]]:
-    """Give each code with whether the device tries again, and its sentence."""
-    errors = device_module("errors")
-    codes: dict[str, tuple[bool, str]] = {code: (True, sentence) for code, sentence in {**errors._NETWORK, **errors._LATER}.items()}
-    codes.update({code: (False, sentence) for code, sentence in errors._NEVER.items()})
-    return codes
-
-
-def error_advice() -> dict[str, dict[str, str]]:
-    """Read the advice: group -> code -> what to do."""
-    advice: dict[str, dict[str, str]] = tomllib.loads(ADVICE.read_text(encoding="utf-8"))
-    return advice
 
 
 def errors_page() -> str:

@@ -8,14 +8,27 @@ import importlib
 import click
 
 from cota import __version__
+from cota.cli.text import printable
 from cota.errors import CotaError
 
 # Command -> its one-line help. The module cota.cli.<command> defines `command`; naming the help here keeps `cota --help`
 # from importing every command's libraries.
 COMMANDS = {
+    "assign": "Give a release to devices.",
+    "delete": "Delete a package that nobody uses.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
+    "devices": "List the devices, and what is assigned to them.",
+    "history": "Show what happened to a device.",
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
+    "login": "Sign in to a ThingsBoard server, or to a lab.",
+    "logout": "Forget how to sign in to a server.",
+    "packages": "List what was published.",
+    "publish": "Make a release of a commit, and give it to devices.",
+    "retry": "Let boards try again what they gave up.",
     "sim": "Run a rack of simulated boards against a server.",
+    "status": "Show the fleet by release and state, and why a board failed.",
+    "unassign": "Take a release away from devices.",
+    "whoami": "Say which server is used, and as whom.",
 }
 
 _INTERRUPTED = 130  # as a shell tells of a program that SIGINT ended: 128 and the signal's number
@@ -47,8 +60,8 @@ def main() -> None:
     try:
         result = cli.main(prog_name="cota", standalone_mode=False)
     except CotaError as error:
-        click.echo(f"cota: {error}", err=True)
-        raise SystemExit(2) from None
+        click.echo(f"cota: {printable(str(error))}", err=True)
+        raise SystemExit(error.exit_code) from None
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None

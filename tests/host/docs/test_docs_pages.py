@@ -50,7 +50,7 @@ def test_a_stale_page_is_named(generate: ModuleType, tmp_path: Path, monkeypatch
 
 def test_every_error_code_has_advice_once_and_no_other_has(generate: ModuleType) -> None:
     advised = [code for group in generate.error_advice().values() for code in group]
-    assert sorted(advised) == sorted(generate.error_codes()), "complete docs/error_advice.toml"
+    assert sorted(advised) == sorted(generate.error_codes()), "complete src/cota/explain/advice.toml"
 
 
 def test_every_error_code_that_the_library_raises_is_on_the_page(generate: ModuleType) -> None:
