@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from browser import until
 
 from cota.lab.core import Core, Timing
 from cota.lab.data.store import Store
@@ -51,6 +52,8 @@ class Farm:
         self.client = Client(lab.url, username=lab.username, password=PASSWORD)
         self.http = httpx2.Client(base_url=lab.url, timeout=30)
         self.profile = id_of(self.client.profiles.create("greenhouse"))
+        # What every board is assigned from the start: where nothing is, a state means nothing.
+        self.client.profiles.assign(self.profile, self.package("v1.0.0"))
 
     def close(self) -> None:
         self.client.close()
@@ -58,10 +61,17 @@ class Farm:
 
     def board(self, name: str, **more: Any) -> Board:
         """Make a device."""
-        made = self.client.devices.create(
-            name, profile_id=more.pop("profile", self.profile), token=f"token-{name.encode().hex()}"[:60], **more
-        )
-        return Board(self.http, name, f"token-{name.encode().hex()}"[:60], id_of(made))
+        profile, token = more.pop("profile", self.profile), f"token-{name.encode().hex()}"[:60]
+        made = self.client.devices.create(name, profile_id=profile, token=token, **more)
+        board = Board(self.http, name, token, id_of(made))
+        if profile == self.profile:
+            # What the server writes while it announces the release would come after what a test lets the board say.
+            until(lambda: "fw_url" in board.hears("fw_url"), "the board is told")
+        return board
+
+    def seen(self, board: Board) -> int:
+        """Return when a board was assigned, as an operator's page knows it."""
+        return int(str(self.client.telemetry.latest(board.id, ["target_fw_ts"])["target_fw_ts"].value))
 
     def boards(self, count: int) -> list[Board]:
         """Make devices board-1, board-2, …"""

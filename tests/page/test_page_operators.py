@@ -100,7 +100,8 @@ def test_the_page_is_not_counted_among_the_boards_requests(inside: Page, lab: La
 
 def test_two_operators_who_mean_one_profile_are_told(farm: Farm, inside: Page) -> None:
     first, second = farm.package("v1"), farm.package("v2")
-    seen = {"profile": farm.profile, "seen": None}
+    before = farm.client.profiles.get(farm.profile)["firmwareId"]["id"]
+    seen = {"profile": farm.profile, "seen": before}
     assert inside.post("assign-profile", {**seen, "package": first}).status_code == 200
     answer = inside.post("assign-profile", {**seen, "package": second})
     assert (answer.status_code, "Somebody else" in answer.json()["message"]) == (409, True)
@@ -112,7 +113,8 @@ def test_an_assignment_tells_apart_what_was_done_refused_and_changed(farm: Farm,
     package = farm.package("v1")
     foreign = farm.board("foreign", profile=farm.client.profiles.create("other")["id"]["id"])
     farm.client.devices.assign(boards[2].id, farm.package("v2"))
-    targets = [{"id": one, "assigned": 0} for one in (boards[0].id, boards[2].id, foreign.id, NOBODY)]
+    unseen = [{"id": one, "assigned": 0} for one in (boards[2].id, foreign.id, NOBODY)]
+    targets = [{"id": boards[0].id, "assigned": farm.seen(boards[0])}, *unseen]
     answer = inside.post("assign", {"devices": targets, "package": package}).json()
     assert answer == {
         "done": [boards[0].id],
@@ -123,10 +125,9 @@ def test_an_assignment_tells_apart_what_was_done_refused_and_changed(farm: Farm,
 
 def test_an_own_package_can_be_taken_away_again(farm: Farm, inside: Page) -> None:
     board, package = farm.board("board-1"), farm.package("v1")
-    inside.post("assign", {"devices": [{"id": board.id, "assigned": 0}], "package": package})
-    assigned = farm.client.telemetry.latest(board.id, ["target_fw_ts"])["target_fw_ts"].value
-    inside.post("assign", {"devices": [{"id": board.id, "assigned": assigned}], "package": None})
-    assert farm.assigned(board) is None
+    for wanted in (package, None):
+        inside.post("assign", {"devices": [{"id": board.id, "assigned": farm.seen(board)}], "package": wanted})
+        assert farm.assigned(board) == wanted
 
 
 # A page of its own, for a server somewhere else.

@@ -8,37 +8,16 @@ import pytest
 from cota.page import explain, fleet, forms, wave
 from cota.page.fleet import Row
 from cota.page.sessions import LONGEST_SECONDS, Operator, Sessions
-from cota.page.states import GROUPS, group_of, percent_of
+from cota.page.states import group_of
 from cota.page.watcher import Watcher
 from cota.page.wave import Course
+from cota.thingsboard.boards import PERCENT
 from cota.thingsboard.errors import ThingsBoardError
 
-STATES = ("QUEUED", "INITIATED", "DOWNLOADING", "DOWNLOADED", "VERIFIED", "UPDATING", "UPDATED", "FAILED")
 
-
-def test_every_state_of_thingsboard_has_a_group_and_never_goes_back() -> None:
-    percents = [percent_of(state) for state in STATES[:-1]]
-    assert percents == sorted(percents)
-    assert {group_of(state) for state in STATES} == set(GROUPS) - {"none"}
-    assert [group_of(word) for word in ("", "IDLE", "updated")] == ["none"] * 3
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ("later: dns no such host: tb.test, next try in 20 s", ("dns", True, "no such host: tb.test", 20)),
-        ("later: flash the drive failed", ("flash", True, "the drive failed", None)),
-        ("space the release does not fit on the drive: 9 kB", ("space", False, "the release does not fit on the drive: 9 kB", None)),
-        ("undone ValueError: x", ("undone", False, "ValueError: x", None)),
-        ("lfs", ("lfs", False, "", None)),
-        ("", ("", False, "", None)),
-        ("Checksum mismatch!", ("", False, "Checksum mismatch!", None)),
-        ("unknown_code of another program", ("", False, "unknown_code of another program", None)),
-        ("later: space x, next try in 99999999999999999999 s", ("space", True, "x", None)),
-    ],
-)
-def test_what_a_board_says_is_taken_apart(said: str, told: tuple[Any, ...]) -> None:
-    assert tuple(explain.split(said)) == told
+def test_every_state_of_thingsboard_has_a_group() -> None:
+    assert [group_of(state) for state in PERCENT] == [*["waiting"] * 2, *["updating"] * 4, "updated", "failed"]
+    assert [group_of(word) for word in ("", "NONE", "IDLE", "updated")] == ["none"] * 4
 
 
 def test_every_error_of_the_device_library_is_explained_with_what_to_do() -> None:
@@ -48,18 +27,39 @@ def test_every_error_of_the_device_library_is_explained_with_what_to_do() -> Non
 
 def line(**telemetry: tuple[int, str]) -> dict[str, Any]:
     values = {key: {"ts": ts, "value": value} for key, (ts, value) in telemetry.items()}
-    return {"entityId": {"id": "d1"}, "latest": {"TIME_SERIES": values, "ENTITY_FIELD": {"name": {"ts": 1, "value": "kitchen"}}}}
+    shared = {"fw_title": {"ts": 1, "value": "weather"}, "fw_version": {"ts": 1, "value": "v1"}}
+    fields = {"name": {"ts": 1, "value": "kitchen"}, "type": {"ts": 1, "value": "greenhouse"}}
+    return {"entityId": {"id": "d1"}, "latest": {"TIME_SERIES": values, "SHARED_ATTRIBUTE": shared, "ENTITY_FIELD": fields}}
 
 
 def test_a_row_of_a_device_that_never_reported_is_whole() -> None:
     row = fleet.row_of(line())
-    assert (row["id"], row["name"], row["group"], row["active"], row["seen"]) == ("d1", "kitchen", "none", False, 0)
+    shown = {key: row[key] for key in ("id", "name", "profile", "group", "state", "error", "active", "seen", "toVersion")}
+    expected = {
+        "id": "d1",
+        "name": "kitchen",
+        "profile": "greenhouse",
+        "group": "none",
+        "state": "",
+        "error": "",
+        "active": False,
+        "seen": 0,
+    }
+    assert shown == expected | {"toVersion": "v1"}
 
 
-def test_an_error_from_before_the_assignment_is_not_shown() -> None:
-    said = {"fw_error": (50, "lfs"), "fw_state": (60, "QUEUED")}
-    assert fleet.row_of(line(**said, target_fw_ts=(60, "60")))["error"] == ""
-    assert fleet.row_of(line(**said, target_fw_ts=(40, "40")))["code"] == "lfs"
+def test_a_row_has_the_error_with_its_code_and_whether_the_board_tries_again() -> None:
+    said = {
+        "fw_state": (60, "DOWNLOADING"),
+        "fw_error": (70, "later: dns no such host, next try in 20 s"),
+        "target_fw_title": (50, "weather"),
+    }
+    row = fleet.row_of(line(**said))
+    assert (row["group"], row["code"], row["later"]) == ("updating", "dns", True)
+    old = fleet.row_of(line(**said | {"target_fw_title": (80, "weather")}))
+    assert (old["error"], old["code"], old["later"]) == ("", "", False), "what was said before the assignment is history"
+    foreign = fleet.row_of(line(**said | {"fw_error": (70, "Checksum mismatch!")}))
+    assert (foreign["error"], foreign["code"]) == ("Checksum mismatch!", "")
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-5", "1e9", "9" * 30, "1.5", "²"])

@@ -1,5 +1,6 @@
 """What the page asks of a ThingsBoard server, over the REST client; the lab and a remote server are asked the same."""
 
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -121,7 +122,7 @@ class Backend:
         packages = [_shown(package) for package in self._packages.list() if package["type"] == "FIRMWARE"]
         profiles = [
             {"id": id_of(profile), "name": profile["name"], "package": _package_id(profile), "default": bool(profile.get("default"))}
-            for profile in self.session.pages("/api/deviceProfiles", {"sortProperty": "name"})
+            for profile in self._profiles.list()
         ]
         return {"packages": packages[::-1], "profiles": profiles}
 
@@ -181,7 +182,8 @@ class Backend:
 
     def retry(self, device_ids: Sequence[str]) -> dict[str, Any]:
         """Ask devices to try the release once more that they gave up: `cota_retry` gets a text that it never had."""
-        text = f"r-{int(time.time() * 1000):x}"
+        # A word before and a random part: never a number, and never one that the board has had.
+        text = f"r-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
         done, failed = [], {}
         for device_id in device_ids:
             try:

@@ -5,7 +5,7 @@ export const GROUPS = [
   ["updating", "Updating"],
   ["updated", "Updated"],
   ["failed", "Failed"],
-  ["none", "No report"],
+  ["none", "Unassigned"],
 ];
 export const GROUP_WORD = Object.fromEntries(GROUPS);
 
@@ -16,7 +16,7 @@ const STATES = {
 
 /** A state in words; a word that ThingsBoard does not know stays as the device said it. */
 export function stateWord(state) {
-  return Object.hasOwn(STATES, state) ? STATES[state] : state || "No report";
+  return Object.hasOwn(STATES, state) ? STATES[state] : state || "Unassigned";
 }
 
 /** Title and version as one text. */
