@@ -219,7 +219,7 @@ def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: 
             return found
         if time.monotonic() > end:
             raise AssertionError(f"it did not happen: {what if isinstance(what, str) else what()}")
-        time.sleep(0.03)
+        time.sleep(0.08)  # each look costs the browser something too
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """A lab with boards in it, as far as a server sees boards; and an operator's page as plain HTTP."""
 
+import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from cota.lab.core import Core, Timing
 from cota.lab.data.store import Store
 from cota.lab.data.values import Sample, encode
 from cota.lab.server import Lab
+from cota.page.server import PageServer
 from cota.thingsboard import Client, id_of
 
 PASSWORD = "correct horse"
@@ -124,6 +127,20 @@ class Page:
                     number = value
                 elif field == "data":
                     yield name, json.loads(value), number
+
+
+@contextlib.contextmanager
+def serving(server: PageServer) -> Iterator[PageServer]:
+    """Run a page of its own for a block."""
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        until(lambda: server.started, "the page answers")
+        yield server
+    finally:
+        server.stop()
+        thread.join(20)
+    assert not thread.is_alive()
 
 
 def crowd(path: Path, count: int) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from browser import until
-from farm import NOBODY, PASSWORD, Farm, Page
+from farm import NOBODY, PASSWORD, Farm, Page, serving
 
 from cota.errors import CotaError
 from cota.lab.server import Lab
-from cota.page.doors import Door, KeyDoor, PasswordDoor
+from cota.page.doors import KeyDoor, PasswordDoor
 from cota.page.server import PageServer
 from cota.thingsboard.session import Session
 
@@ -133,22 +133,11 @@ def test_an_own_package_can_be_taken_away_again(farm: Farm, inside: Page) -> Non
 # A page of its own, for a server somewhere else.
 
 
-def served(door: Door) -> Iterator[PageServer]:
-    server = PageServer(door, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    until(lambda: server.started, "the page answers")
-    yield server
-    server.stop()
-    thread.join(20)
-    assert not thread.is_alive()
-
-
 @pytest.fixture
 def keyed(lab: Lab) -> Iterator[tuple[PageServer, KeyDoor]]:
     session = Session(lab.url, username=lab.username, password=PASSWORD, api_key=None, timeout=30)
     door = KeyDoor(session)
-    for server in served(door):
+    with serving(PageServer(door, "127.0.0.1", 0)) as server:
         yield server, door
     assert session.get(dict, "/api/auth/user"), "the session is the caller's and still open"
     session.close()
@@ -180,7 +169,7 @@ def test_the_two_pages_of_one_host_do_not_share_their_cookies(keyed: tuple[PageS
 
 
 def test_operators_of_a_remote_server_log_in_with_their_own_names(lab: Lab, farm: Farm) -> None:
-    for server in served(PasswordDoor(lab.url)):
+    with serving(PageServer(PasswordDoor(lab.url), "127.0.0.1", 0)) as server:
         page = Page(base(server))
         assert page.get("session").json()["server"] == lab.url
         assert page.log_in(lab.username, "wrong").status_code == 403
@@ -190,7 +179,7 @@ def test_operators_of_a_remote_server_log_in_with_their_own_names(lab: Lab, farm
 
 
 def test_a_server_that_is_not_there_is_named_at_the_log_in() -> None:
-    for server in served(PasswordDoor("http://127.0.0.1:9")):
+    with serving(PageServer(PasswordDoor("http://127.0.0.1:9"), "127.0.0.1", 0)) as server:
         page = Page(base(server))
         answer = page.log_in("a@b.test")
         assert answer.status_code == 502
