@@ -29,6 +29,7 @@ COMMANDS = {
     "sim": "Run a rack of simulated boards against a server.",
     "status": "Show the fleet by release and state, and why a board failed.",
     "unassign": "Take a release away from devices.",
+    "watch": "Show the fleet as it changes, or wait until an update is done.",
     "whoami": "Say which server is used, and as whom.",
 }
 

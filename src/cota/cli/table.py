@@ -3,10 +3,14 @@
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from cota.cli.text import one_line
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # How a state looks; the word is always there too, because a colour alone says nothing to many.
 _STYLES = {"UPDATED": "green", "FAILED": "bold red", "NONE": "dim", "QUEUED": "dim", "INITIATED": "cyan"}
@@ -22,23 +26,32 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, sta
         rows: Their cells; None is an empty one.
         state: Which column holds a state, to be coloured and never folded.
     """
-    cells = [["" if cell is None else one_line(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        _print_plain(columns, cells)
+        _print_plain(columns, _cells(rows))
         return
     from rich.console import Console
+
+    Console().print(make_table(columns, rows, state=state))
+
+
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, state: int | None = None) -> "Table":
+    """Make a table for a terminal; see `print_table`."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, heading in enumerate(columns):
         table.add_column(heading, overflow="fold", no_wrap=number == state)
-    for row in cells:
+    for row in _cells(rows):
         shown = [Text(cell) for cell in row]
         if state is not None:
             shown[state].stylize(_STYLES.get(row[state], _ON_THE_WAY))
         table.add_row(*shown)
-    Console().print(table)
+    return table
+
+
+def _cells(rows: Sequence[Sequence[object]]) -> list[list[str]]:
+    return [["" if cell is None else one_line(cell) for cell in row] for row in rows]
 
 
 def _print_plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -17,6 +17,7 @@ from cota.lab.errors import GENERAL, ApiError
 from cota.lab.rest.auth import AccountApi, LoginApi
 from cota.lab.rest.dashboards import DashboardsApi
 from cota.lab.rest.devices import DevicesApi
+from cota.lab.rest.live import LiveApi
 from cota.lab.rest.packages import PackagesApi
 from cota.lab.rest.profiles import ProfilesApi
 from cota.lab.rest.query import QueryApi
@@ -48,7 +49,7 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
             return ApiError(401, 10, "Authentication failed").response()
         return ApiError(status, GENERAL, str(getattr(error, "detail", error))).response()
 
-    routes: list[BaseRoute] = [*DeviceApi(core).routes(), *LoginApi(core).routes()]
+    routes: list[BaseRoute] = [*DeviceApi(core).routes(), *LoginApi(core).routes(), *LiveApi(core).routes()]
     for api in _REST:
         routes += api(core).routes()
     handlers: Mapping[Any, Any] = {HTTPException: unknown}

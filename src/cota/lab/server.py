@@ -21,6 +21,7 @@ from cota.lab.counters import Counters
 from cota.lab.data.accounts import DEFAULT_USERNAME
 from cota.lab.data.store import Store
 from cota.lab.ota import DEFAULT_PACE_SECONDS
+from cota.lab.rest.live import MAX_MESSAGE_BYTES
 
 # Long polls end by themselves when the lab stops; what is still busy after this is cut.
 _GRACE_SECONDS = 1
@@ -144,7 +145,8 @@ def _settings(config: LabConfig, application: Counters) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -96,6 +96,14 @@ def boards_query(
     return query
 
 
+# What of a board may change while it is watched, as a WebSocket's latestCmd names it.
+LIVE_KEYS = [
+    *({"type": "TIME_SERIES", "key": key} for key in STATE_KEYS),
+    *({"type": "SHARED_ATTRIBUTE", "key": key} for key in _SHARED_KEYS),
+    *({"type": "SERVER_ATTRIBUTE", "key": key} for key in _SERVER_KEYS),
+]
+
+
 def board_of(member: Member) -> Board:
     """Read a board out of a member of a fleet."""
     told, state = member.telemetry, member.telemetry.get("fw_state", "")

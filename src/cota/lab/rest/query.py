@@ -44,18 +44,18 @@ class QueryApi(Router):
     async def find(self, request: Request) -> Response:
         """Answer a page of devices with the values that were asked for."""
         query = await read_object(request)
-        rows = _chosen(self.core, query.get("entityFilter"))
-        return json_answer(entity_query.find(list(rows), query, _lookup(self.core, rows), now_ms()))
+        rows = chosen(self.core, query.get("entityFilter"))
+        return json_answer(entity_query.find(list(rows), query, lookup_of(self.core, rows), now_ms()))
 
     async def count(self, request: Request) -> Response:
         """Answer how many devices match."""
         query = await read_object(request)
-        rows = _chosen(self.core, query.get("entityFilter"))
-        lookup = _lookup(self.core, rows)
+        rows = chosen(self.core, query.get("entityFilter"))
+        lookup = lookup_of(self.core, rows)
         return json_answer(sum(entity_query.matches(entity, query, lookup) for entity in rows))
 
 
-def _chosen(core: Core, given: Any) -> dict[str, Row]:
+def chosen(core: Core, given: Any) -> dict[str, Row]:
     """Return the devices that an entity filter names, by id."""
     entity_filter = given if isinstance(given, dict) else {}
     kind = entity_filter.get("type")
@@ -94,7 +94,7 @@ def _named(rows: list[Row], name_filter: Any) -> dict[str, Row]:
     return {row["id"]: row for row in rows if pattern.match(row["name"])}
 
 
-def _lookup(core: Core, rows: dict[str, Row]) -> Lookup:
+def lookup_of(core: Core, rows: dict[str, Row]) -> Lookup:
     core.activity.flush()
     tables: dict[tuple[str, str], dict[str, Cell]] = {}
     many = len(rows) > _MANY
