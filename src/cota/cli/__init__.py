@@ -15,10 +15,13 @@ from cota.errors import CotaError
 # from importing every command's libraries.
 COMMANDS = {
     "assign": "Give a release to devices.",
+    "dashboard": "Put a dashboard of the fleet into ThingsBoard.",
     "delete": "Delete a package that nobody uses.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
     "devices": "List the devices, and what is assigned to them.",
+    "doctor": "Find out why a board does not update: from its drive to its last report.",
     "history": "Show what happened to a device.",
+    "install": "Prepare a board: copy cOTA to its drive, fill in its settings, make its device.",
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
     "login": "Sign in to a ThingsBoard server, or to a lab.",
     "logout": "Forget how to sign in to a server.",
