@@ -28,6 +28,7 @@ COMMANDS = {
     "packages": "List what was published.",
     "publish": "Make a release of a commit, and give it to devices.",
     "retry": "Let boards try again what they gave up.",
+    "rollout": "Give a release to a canary, and to the fleet when it works there.",
     "sim": "Run a rack of simulated boards against a server.",
     "status": "Show the fleet by release and state, and why a board failed.",
     "unassign": "Take a release away from devices.",
