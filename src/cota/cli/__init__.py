@@ -33,6 +33,7 @@ COMMANDS = {
     "status": "Show the fleet by release and state, and why a board failed.",
     "unassign": "Take a release away from devices.",
     "watch": "Show the fleet as it changes, or wait until an update is done.",
+    "web": "Serve the page of the fleet for a server somewhere else.",
     "whoami": "Say which server is used, and as whom.",
 }
 

@@ -1,4 +1,4 @@
-"""The lab as one ASGI application: device API first, because boards ask most, then REST, then the Git host."""
+"""The lab as one ASGI application: device API first, because boards ask most, then REST, then the page, then the Git host."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +23,7 @@ from cota.lab.rest.profiles import ProfilesApi
 from cota.lab.rest.query import QueryApi
 from cota.lab.rest.rpc import RpcApi
 from cota.lab.rest.telemetry import TelemetryApi
+from cota.page.lab import LabPage
 
 _REST = (TelemetryApi, QueryApi, DevicesApi, ProfilesApi, PackagesApi, AccountApi, RpcApi, DashboardsApi)
 
@@ -35,9 +36,11 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
         git_routes: The Git host's routes, tried after ours.
     """
 
+    page = LabPage(closing=lambda: core.hub.closed)
+
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with core.running():
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with core.running(), page.running(app):
             yield
 
     async def unknown(request: Request, error: Exception) -> Response:
@@ -53,7 +56,7 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
     for api in _REST:
         routes += api(core).routes()
     handlers: Mapping[Any, Any] = {HTTPException: unknown}
-    return Starlette(routes=[*routes, *git_routes], lifespan=lifespan, exception_handlers=handlers)
+    return Starlette(routes=[*routes, *page.routes(), *git_routes], lifespan=lifespan, exception_handlers=handlers)
 
 
 def git_routes(repositories: Mapping[str, Path], rate_limit: int | None) -> list[BaseRoute]:

@@ -27,7 +27,7 @@ from cota.sim.volume import open_volume
 WIFI_SSID = "cota-sim"
 WIFI_PASSWORD = "simulated-network"  # noqa: S105  (a network that exists only in the simulator)
 # Heap of the 64-bit VM that the shims and the configuration take before the program starts; measured, held by a test.
-_SHIM_HEAP_BYTES = 89_500
+_SHIM_HEAP_BYTES = 90_000
 _READ_BYTES = 4096
 
 
@@ -171,7 +171,11 @@ class Board:
         self._pressed.set()
 
     def press_ctrl_c(self) -> None:
-        """Press Ctrl-C on the console: KeyboardInterrupt in what runs; when it ends the program, the board is at the REPL (`wait`)."""
+        """Press Ctrl-C on the console: KeyboardInterrupt in what runs; when it ends the program, the board is at the REPL (`wait`).
+
+        MicroPython raises it at once, even in the midst of a collection of garbage, and then its heap stays locked; boards raise it between
+        two bytecodes. So press it while the program sleeps, not while it imports.
+        """
         process = self._process
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -211,7 +215,7 @@ class Board:
                     nap = asyncio.sleep(following.ram["sleep_seconds"] / self.options.speed)
                     await self._until(ended, self._pressed.wait(), nap)
                     pressed = self._pressed.is_set()
-                    following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc)
+                    following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc, self.profile.rp2)
                     continue
                 following = await self._run_phase(following, ended)
         finally:
@@ -236,7 +240,7 @@ class Board:
         named, ram = lifecycle.start_code(now.ram) if now.phase == "code" else (None, now.ram)
         script = self._hardware.write_run(now.phase, self._surroundings(named, ram))
         self.runs += 1
-        heap = self.profile.heap + self.profile.nvm_bytes + _SHIM_HEAP_BYTES
+        heap = self.profile.vm_heap + self.profile.nvm_bytes + _SHIM_HEAP_BYTES
         async with self._starting:
             self._process = process = await asyncio.create_subprocess_exec(
                 *self.vm.argv(script, heap),

@@ -79,6 +79,11 @@ class Client:
         return self._session.url
 
     @property
+    def session(self) -> Session:
+        """The connection, for what builds calls of its own on it; it ends with this client."""
+        return self._session
+
+    @property
     def refresh_token(self) -> str | None:
         """What a later client can sign in with instead of the password; None before the first sign-in and with an API key."""
         return self._session.refresh_token

@@ -167,13 +167,14 @@ def install():
     sys.modules["microcontroller"] = Module(cpu=_Cpu(), ResetReason=reasons, reset=_reset, watchdog=_Watchdog(), nvm=bytearray(256))
     sys.modules["supervisor"] = Module(
         reload=_reload,
+        RunReason=Module(STARTUP="STARTUP"),
         set_next_code_file=_next_code,
         runtime=Module(autoreload=True, usb_connected=False, run_reason="STARTUP", safe_mode_reason="NONE"),
     )
     sys.modules["storage"] = Module(remount=_remount)
     sys.modules["wifi"] = Module(radio=radio)
     sys.modules["socketpool"] = Module(SocketPool=SocketPool)
-    sys.modules["alarm"] = Module(sleep_memory=_SleepMemory(), DeepSleepRequest=_DeepSleepRequest)
+    sys.modules["alarm"] = Module(sleep_memory=_SleepMemory(), DeepSleepRequest=_DeepSleepRequest, wake_alarm=None)
     sys.modules["board"] = Module(board_id="powercut")
     sys.modules["watchdog"] = Module(WatchDogMode=Module(RESET="RESET", RAISE="RAISE"))
 
