@@ -26,7 +26,7 @@ _MAX_FILES = 2000
 _MPY = b"C"
 _SECTOR = 512
 # About what the board's own files take besides: lib/ota without comments, boot.py, main.py, settings, the updater's state.
-_OWN_BYTES = 110 * 1024
+OWN_BYTES = 110 * 1024
 # Any form of the statement that imports the library; a word such as "total" does not count.
 _IMPORTS_OTA = re.compile(rb"^[ \t]*(?:from[ \t]+ota\b|import[ \t][^#\n]*\bota\b)", re.MULTILINE)
 
@@ -157,11 +157,11 @@ def _of_programs(kept: list[File], data: Mapping[str, bytes]) -> Iterator[Findin
 def _of_room(kept: list[File]) -> Iterator[Finding]:
     live = sum(-(-file.size // _SECTOR) * _SECTOR for file in kept)
     drives = {profile.name: profile.drive_bytes for profile in PROFILES.values()}
-    if live + _OWN_BYTES > max(drives.values()):
+    if live + OWN_BYTES > max(drives.values()):
         yield _refused("space", "", f"{live:,} bytes, and the largest drive known here has {max(drives.values()):,}")
         return
     # New files need their room twice: staged, then in place.
-    small = sorted(name for name, size in drives.items() if 2 * live + _OWN_BYTES > size)
+    small = sorted(name for name, size in drives.items() if 2 * live + OWN_BYTES > size)
     if small:
         yield Finding("warning", "space", "", f"{live:,} bytes, which may not fit twice (staged and in place) on: {', '.join(small)}")
 
