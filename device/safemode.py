@@ -23,7 +23,7 @@ def _faults(reason):
         count = min(memory[at - 1] + 1, 255)
         memory[at - 1] = count
         return count
-    except (ImportError, AttributeError, NotImplementedError):
+    except (ImportError, AttributeError, NotImplementedError):  # a board without alarm, without sleep_memory, or whose port has none
         return 4
 
 

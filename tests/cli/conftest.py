@@ -9,21 +9,12 @@ import pytest
 from front import Front, front_of
 from operator_shell import PASSWORD, Shell
 
-from cota.git.make import commit_tree, create_repository
 from cota.lab.core import Timing
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.thingsboard import Client, Json, id_of
 
 _PACE_SECONDS = 0.01
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """What the lab's Git host shows; it looks anew at each request, so tests add theirs."""
-    seed = create_repository(tmp_path_factory.mktemp("seed") / "repository")
-    commit_tree(seed, {"seed.txt": b"seed\n"})
-    return {"acme/seed": seed}
 
 
 @pytest.fixture(scope="session")

@@ -9,19 +9,10 @@ import pytest
 from drive_memory import NEW, Done, put
 
 from cota.cli import main
-from cota.git.make import commit_tree, create_repository
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.thingsboard import Client
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """What the lab's Git host shows; it looks anew at each request, so tests add theirs."""
-    seed = create_repository(tmp_path_factory.mktemp("seed") / "repository")
-    commit_tree(seed, {"seed.txt": b"seed\n"})
-    return {"acme/seed": seed}
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from course import _LEAST_HEAP, GEOMETRIES, Files, Job, standing_files
+from course import PROGRAM as LOOP
 from shapes import text
 
 from cota.sim.vm import SHIMS, find_vm
@@ -21,28 +22,9 @@ _NOT_MARKED = ("lib/ota/start.py", "boot.py", "safemode.py", "settings.toml")
 _BLOCKS = ("body", "orelse", "finalbody")
 
 # The update loop of the power-cut sweep, telling what it sees.
-PROGRAM = b"""import time
-import ota
-updater = ota.OverTheAirUpdate()
-updating = False
-while True:
-    try:
-        if updating:
-            STEP()
-            if updater.step() == "done":
-                updater.restart()
-        elif updater.is_new_firmware_available():
-            updater.begin()
-            updating = True
-    except (ConnectionError, ota.OverTheAirUpdateError) as problem:
-        print("update:", problem)
-        updating = False
-    except Exception as problem:
-        LEAKED(problem)
-        raise
-    if not updating:
-        time.sleep(0.5)
-"""
+PROGRAM = LOOP.replace(b"            if updater.step()", b"            STEP()\n            if updater.step()").replace(
+    b"    if not updating:\n", b"    except Exception as problem:\n        LEAKED(problem)\n        raise\n    if not updating:\n"
+)
 
 Row = dict[str, Any]
 

@@ -91,6 +91,8 @@ def _arm(on_trial):
 
         microcontroller.watchdog.timeout = seconds
         microcontroller.watchdog.mode = WatchDogMode.RESET
+    # No watchdog module, too long for the chip, no such mode, no watchdog on the board, or one that runs already and cannot be changed:
+    # a board without it goes on, and a hang ends at its next power cycle.
     except (ImportError, ValueError, NotImplementedError, AttributeError, RuntimeError):
         if own:
             print("guard: COTA_WATCHDOG is more than this board allows")

@@ -30,6 +30,19 @@ def profile_option(function: _Function) -> _Function:
     return click.option("--profile", metavar="NAME", help="Only devices of this device profile.")(function)
 
 
+def release_options(function: _Function) -> _Function:
+    """Add the argument REF and `--repo`, `--folder`, `--title`, `--version`, which say what is released."""
+    for add in (
+        click.option("--version", help="The release's version.  [default: the commit's tag, else pyproject.toml's, else its day and id]"),
+        click.option("--title", help="The release's title.  [default: the repository's name]"),
+        click.option("--folder", default="", help="The release's folder in the repository.  [default: all of it]"),
+        click.option("--repo", default=".", metavar="PATH_OR_URL", help="A Git repository on this machine, or its URL.  [default: here]"),
+        click.argument("ref", required=False, help="Branch, tag or commit.  [default: HEAD]"),
+    ):
+        function = add(function)
+    return function
+
+
 def target_options(function: _Function) -> _Function:
     """Add `--profile P` and `--device D`, which say whom a release is for."""
     function = click.option("--device", "devices", metavar="NAME", multiple=True, help="One device; repeatable.")(function)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cota.cli.common import connected, count, json_option, say, server_option, target_options, tell_json
+from cota.cli.common import connected, count, json_option, release_options, say, server_option, target_options, tell_json
 
 if TYPE_CHECKING:
     from cota.publish.release import Release
@@ -20,12 +20,8 @@ Examples:
   cota publish --dry-run --json
 """
 )
-@click.argument("ref", required=False, help="Branch, tag or commit.  [default: HEAD]")
 @server_option
-@click.option("--repo", default=".", metavar="PATH_OR_URL", help="A Git repository on this machine, or its URL.  [default: here]")
-@click.option("--folder", default="", help="The release's folder in the repository.  [default: all of it]")
-@click.option("--title", help="The release's title.  [default: the repository's name]")
-@click.option("--version", help="The release's version.  [default: the commit's tag, else pyproject.toml's, else its day and id]")
+@release_options
 @target_options
 @click.option("--assign/--no-assign", "assigns", default=True, help="Give it to the devices now, or only make the package.")
 @click.option("--dry-run", is_flag=True, help="Check the release, and ask and change nothing in ThingsBoard.")

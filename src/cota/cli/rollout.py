@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cota.cli.common import connected, count, json_option, say, server_option, tell_json
+from cota.cli.common import connected, count, json_option, release_options, say, server_option, tell_json
 from cota.cli.publish import tell_outcomes
 from cota.cli.text import one_line
 
@@ -31,12 +31,8 @@ Examples:
   cota rollout v1.4.0 --canary bench-1 --retry --json
 """
 )
-@click.argument("ref", required=False, help="Branch, tag or commit.  [default: HEAD]")
 @server_option
-@click.option("--repo", default=".", metavar="PATH_OR_URL", help="A Git repository on this machine, or its URL.  [default: here]")
-@click.option("--folder", default="", help="The release's folder in the repository.  [default: all of it]")
-@click.option("--title", help="The release's title.  [default: the repository's name]")
-@click.option("--version", help="The release's version.  [default: as `cota publish` finds it]")
+@release_options
 @click.option("--canary", "canaries", metavar="NAME", multiple=True, required=True, help="A device that gets it first; repeatable.")
 @click.option("--profile", metavar="NAME", help="The device profile that gets it then.  [default: the canaries' profile]")
 @click.option(

@@ -7,19 +7,11 @@ import json
 import uuid
 from typing import Any
 
+from cota.thingsboard.boards import PERCENT
+
 Json = dict[str, Any]
 
 _SPACE = uuid.UUID("6b1f0c1e-27a8-5d0e-9c53-0c07a0f1ee70")  # ours; ids follow from names, so that every run makes the same ones
-PERCENT = {
-    "QUEUED": 0,
-    "INITIATED": 5,
-    "DOWNLOADING": 10,
-    "DOWNLOADED": 55,
-    "VERIFIED": 60,
-    "UPDATING": 70,
-    "FAILED": 100,
-    "UPDATED": 100,
-}
 RED, GREEN, BLUE, GREY = "#c62828", "#2e7d32", "#1565c0", "#616161"
 _ESCAPE = "String(value).replace(/[&<>\"'`]/g, function (c) { return '&#' + c.charCodeAt(0) + ';'; })"
 # The functions' bodies, as ThingsBoard calls them: with `value`, and what they return is a cell's HTML or style.

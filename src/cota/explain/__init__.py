@@ -16,7 +16,8 @@ from types import ModuleType
 from cota.drive.tree import device_tree
 
 # Not in the device's table: what it reports when a release on trial was undone, with the guard's reason behind it.
-_UNDONE = "undone"
+UNDONE = "undone"
+UNDONE_SENTENCE = "the release ran, failed its trial, and was undone"
 _UNDONE_ADVICE = (
     "The release failed on trial and the board went back to the one before. The text is the last line of the program's traceback, or why "
     "the trial ended. Mend the program and publish it with a new version; `cota retry` tries the same release again."
@@ -47,7 +48,7 @@ def explain(error: str) -> Explanation | None:
     if found is None:
         return None
     code = found["code"]
-    advice = _UNDONE_ADVICE if code == _UNDONE else _advice().get(code)
+    advice = _UNDONE_ADVICE if code == UNDONE else _advice().get(code)
     if advice is None:
         return None
     return Explanation(code, bool(found["later"]), found["text"] or "", advice)

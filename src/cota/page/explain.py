@@ -5,10 +5,7 @@ The words are those of `cota status` and of the manual: the device library's own
 
 import functools
 
-from cota.explain import error_codes, explain
-
-# No error of the library but a verdict of the guard, which it reports in the same place.
-_UNDONE, _UNDONE_SAYS = "undone", "the release ran, failed its trial, and was undone"
+from cota.explain import UNDONE, UNDONE_SENTENCE, error_codes, explain
 
 
 @functools.cache
@@ -18,6 +15,6 @@ def table() -> dict[str, dict[str, str]]:
     Raises:
         CotaError: This installation lacks the device tree.
     """
-    says = {code: sentence for code, (_, sentence) in error_codes().items()} | {_UNDONE: _UNDONE_SAYS}
+    says = {code: sentence for code, (_, sentence) in error_codes().items()} | {UNDONE: UNDONE_SENTENCE}
     found = {code: (sentence, explain(code)) for code, sentence in says.items()}
     return {code: {"says": sentence, "todo": told.advice if told else ""} for code, (sentence, told) in found.items()}
