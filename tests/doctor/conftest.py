@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "drive"))
 
-from operator_desk import client, cota, environment, lab, make_drive, number, operator, repositories
+from operator_desk import client, cota, environment, lab, make_drive, number, operator
 
-__all__ = ["client", "cota", "environment", "lab", "make_drive", "number", "operator", "repositories"]
+__all__ = ["client", "cota", "environment", "lab", "make_drive", "number", "operator"]

@@ -14,7 +14,6 @@ assert _spec is not None
 assert _spec.loader is not None
 _fixtures = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_fixtures)
-repositories = _fixtures.repositories
 lab = _fixtures.lab
 client = _fixtures.client
 make_world = _fixtures.make_world
