@@ -166,6 +166,10 @@ class Browser:
         self._call("POST", f"/element/{element}/clear")
         self._call("POST", f"/element/{element}/value", {"text": text})
 
+    def attach(self, css: str, path: Path) -> None:
+        """Choose a file in a file field, as its dialog would."""
+        self._call("POST", f"/element/{self.find(css)}/value", {"text": str(path)})
+
     def choose(self, css: str, text: str) -> None:
         """Choose an option whose text begins so, as the browser does it for a person."""
         self.find(css)

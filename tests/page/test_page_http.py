@@ -17,7 +17,7 @@ READS = (
     f"device/{NOBODY}",
     f"profile/{NOBODY}/reach",
 )
-POSTS = ("login", "logout", "packages", "assign", "assign-profile", "retry")
+POSTS = ("login", "logout", "packages", "packages/file", f"packages/{NOBODY}/delete", "assign", "assign-profile", "retry")
 
 
 @pytest.fixture(scope="module")

@@ -382,31 +382,111 @@ def test_the_wave_is_drawn_and_told_in_words(farm: Farm, open_page: Open) -> Non
     assert {"updated", "failed", "waiting"} <= set(browser.probe("painted"))
 
 
-def test_a_package_is_made_from_the_form_and_a_version_like_a_number_is_refused_beside_its_field(farm: Farm, open_page: Open) -> None:
-    browser = open_page()
+def package_form(browser: Browser, version: str) -> None:
+    """Open the form and fill in what every package has."""
     browser.click('a[data-view="packages"]')
     browser.click(".title button.main")
     browser.fill("#field-title", "weather")
-    browser.fill("#field-version", "1.10")
-    browser.fill("#field-url", "github.com/acme/weather")
+    browser.fill("#field-version", version)
     browser.choose("#field-profile", "greenhouse")
+
+
+def test_a_package_is_made_from_the_form_and_what_is_wrong_stands_beside_its_field(farm: Farm, open_page: Open) -> None:
+    browser = open_page()
+    package_form(browser, "1.10")
+    browser.fill("#field-url", "github.com/acme/weather")
     browser.click("dialog button.main")
-    browser.sees("ThingsBoard would take this for a number", "#hint-version")
-    browser.sees("Begin with https:// or http://", "#hint-url")
+    browser.sees("The version '1.10' looks like a number. ThingsBoard makes 1.1 of such text", "#hint-version")
+    browser.sees("It is https://github.com/OWNER/NAME", "#hint-url")
     until(lambda: browser.focus() == "INPUT field-version", "the first wrong field has the focus")
+    invalid = (
+        "return [...document.querySelectorAll('dialog [aria-invalid=true]')].map((one) => [one.id, one.getAttribute('aria-describedby')])"
+    )
+    assert browser.run(invalid) == [["field-version", "hint-version"], ["field-url", "hint-url"]]
     assert len(list(farm.client.packages.list())) == 1
     browser.fill("#field-version", "v1.10")
     browser.fill("#field-url", "https://github.com/acme/weather/tree/v1.10")
     browser.click("dialog button.main")
     browser.sees("Made the package weather v1.10.", "#toast")
     browser.sees("https://github.com/acme/weather/tree/v1.10", ".packages")
-    browser.click(".title button.main")
-    browser.fill("#field-title", "weather")
-    browser.fill("#field-version", "v1.10")
+    package_form(browser, "v1.10")
     browser.fill("#field-url", "https://github.com/acme/weather/tree/v1.10")
     browser.click("dialog button.main")
-    browser.sees("OtaPackage with such title and version already exists!", "dialog .told")
+    browser.sees("There is a package weather v1.10 already, and it cannot be changed.", "#hint-version")
     assert len(list(farm.client.packages.list())) == 2
+
+
+def test_a_file_is_uploaded_from_the_form_and_who_assigns_it_is_told_that_boards_refuse_it(
+    farm: Farm, open_page: Open, tmp_path: Path
+) -> None:
+    board = farm.board("board-1")
+    firmware = tmp_path / "firmware.bin"
+    firmware.write_bytes(bytes(range(256)) * 40)
+    browser = open_page()
+    package_form(browser, "v2.0.0")
+    assert not browser.text("#field-file")
+    browser.click("#from-file")
+    until(lambda: browser.run("return !document.querySelector('#field-url').checkVisibility()"), "the URL is not asked for")
+    assert browser.run("return document.querySelector('dialog button.main').disabled") is True
+    browser.attach("#field-file", firmware)
+    browser.click("dialog button.main")
+    browser.sees("Made the package weather v2.0.0.", "#toast")
+    browser.sees("an uploaded file, firmware.bin", ".packages")
+    made = farm.client.packages.find("weather", "v2.0.0")
+    assert made is not None
+    assert (made["hasData"], made["fileName"], made["dataSize"]) == (True, "firmware.bin", 10240)
+    browser.click('button[aria-label="Assign weather v2.0.0"]')
+    browser.sees("Boards with cOTA install from a URL only", "dialog .warn")
+    browser.choose("dialog select", "weather v1.0.0")
+    until(lambda: not browser.text("dialog .warn"), "a package with a URL is no reason to warn")
+    browser.press("Escape")
+    browser.click('a[data-view="fleet"]')
+    browser.click(pick(board))
+    browser.click(".tools button.main")
+    browser.choose("dialog select", "weather v2.0.0")
+    browser.sees("will report the error no_url", "dialog .warn")
+
+
+def test_a_file_that_the_server_finds_too_large_is_told_beside_it_and_leaves_nothing_behind(
+    farm: Farm, open_page: Open, tmp_path: Path
+) -> None:
+    large, small = tmp_path / "large.bin", tmp_path / "small.bin"
+    large.write_bytes(bytes(17 * 1024 * 1024))
+    small.write_bytes(b"firmware")
+    browser = open_page()
+    package_form(browser, "v2.0.0")
+    browser.click("#from-file")
+    browser.attach("#field-file", large)
+    browser.click("dialog button.main")
+    browser.sees("The server takes no file of this size. ThingsBoard takes 16 MiB unless", "#hint-file")
+    assert farm.client.packages.find("weather", "v2.0.0") is None
+    browser.attach("#field-file", small)
+    browser.click("dialog button.main")
+    browser.sees("Made the package weather v2.0.0.", "#toast")
+
+
+def test_a_package_is_deleted_after_a_question_and_one_in_use_is_not(farm: Farm, open_page: Open) -> None:
+    board, free = farm.board("board-1"), farm.package("v1.1.0")
+    farm.client.devices.assign(board.id, farm.package("v1.2.0"))
+    browser = open_page()
+    browser.click('a[data-view="packages"]')
+    for version, users in (("v1.0.0", "the profile greenhouse"), ("v1.2.0", "1 device")):
+        browser.click(f'button[aria-label="Delete weather {version}"]')
+        browser.sees(f"Delete weather {version}", "dialog h2")
+        assert browser.focus() == "BUTTON Cancel"
+        browser.click("dialog button.main")
+        browser.sees(f"It is in use and was not deleted: {users}.", "dialog .told")
+        browser.press("Escape")
+    browser.click('button[aria-label="Delete weather v1.1.0"]')
+    browser.press("Escape")
+    until(lambda: not browser.text("dialog"), "the dialog is closed")
+    assert farm.client.packages.get(free)["version"] == "v1.1.0"
+    browser.click('button[aria-label="Delete weather v1.1.0"]')
+    browser.click("dialog button.main")
+    browser.sees("Deleted the package weather v1.1.0.", "#toast")
+    until(lambda: "v1.1.0" not in browser.text(".packages"), "the row is gone")
+    assert {package["version"] for package in farm.client.packages.list()} == {"v1.0.0", "v1.2.0"}
+    assert browser.run("return document.activeElement.tagName") == "H1", "the focus has a place to go on from"
 
 
 def test_the_page_is_dark_where_the_system_is_and_a_choice_wins_and_stays(farm: Farm, lab: Lab, open_page: Open) -> None:

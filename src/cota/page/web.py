@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 CSRF_HEADER = "x-csrf-token"
 _MAX_BODY = 256 * 1024  # an assignment of a few thousand devices comes in portions far below this
+# What ThingsBoard's multipart reader takes at most (SPRING_SERVLET_MULTIPART_MAX_FILE_SIZE); its usual limit is lower and its own to tell.
+MAX_FILE = 50 * 1000 * 1000
 # Scripts and styles come from here only and never from text: no inline script, no string that becomes markup (Trusted Types).
 _POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
@@ -114,19 +116,29 @@ def check_post(request: Request, hub: Hub) -> None:
         raise PageError(403, "This page is out of date. Load it again.", reload=True)
 
 
+async def read_bytes(request: Request, most: int) -> bytes | None:
+    """Return the body, or None where it is longer than `most`; what is more is not read."""
+    if int(request.headers.get("content-length") or 0) > most:  # a number: the server in front has looked
+        return None
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            return None
+    return bytes(body)
+
+
 async def read_object(request: Request) -> dict[str, Any]:
     """Return the body as a JSON object.
 
     Raises:
         PageError: It is none, or too long.
     """
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BODY:
-            raise PageError(413, "That is too much at once.")
+    body = await read_bytes(request, _MAX_BODY)
+    if body is None:
+        raise PageError(413, "That is too much at once.")
     with contextlib.suppress(ValueError, RecursionError):
-        given = json.loads(bytes(body))
+        given = json.loads(body)
         if isinstance(given, dict):
             return given
     raise PageError(400, "The page sent something that is no JSON object.")

@@ -7,6 +7,7 @@ import { setPortion } from "./dialogs.js";
 import { FleetView } from "./fleet-view.js";
 import { Fleet } from "./fleet.js";
 import { showLogIn } from "./login.js";
+import { setLargest } from "./package-form.js";
 import { PackagesView } from "./packages-view.js";
 import { Stream } from "./stream.js";
 
@@ -39,6 +40,7 @@ async function begin(sentence = "") {
 async function enter(known) {
   inside = true;
   setPortion(known.most);
+  setLargest(known.largest);
   setText(document.getElementById("user"), known.user);
   document.getElementById("user").title = known.server;
   top.hidden = false;

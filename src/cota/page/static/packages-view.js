@@ -2,7 +2,8 @@
 
 import { get } from "./api.js";
 import { address, foreign, h, put, toast } from "./dom.js";
-import { assignProfile, createPackage } from "./dialogs.js";
+import { assignProfile } from "./dialogs.js";
+import { createPackage, deletePackage } from "./package-form.js";
 import { count, moment, release } from "./words.js";
 
 export class PackagesView {
@@ -29,7 +30,10 @@ export class PackagesView {
       const known = await get("api/packages");
       if (this.stopped) return;
       this.known = known;
+      const held = this.element.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
       this._draw(known);
+      // The buttons are new ones: the focus goes to the one of the same name, or to where it can go on from.
+      if (held !== null) ([...this.element.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === held) || this.element.querySelector("h1")).focus({ preventScroll: true });
     } catch (error) {
       if (!this.stopped) put(this.list, h("p", { class: "bad" }, [error.message, error.hint].filter(Boolean).join(" ")));
     }
@@ -42,7 +46,7 @@ export class PackagesView {
       h("tbody", {}, profiles.map((profile) => {
         const one = byId.get(profile.package);
         return h("tr", {}, h("th", { scope: "row" }, foreign(profile.name)), h("td", {}, one ? foreign(release(one.title, one.version)) : "none"),
-          h("td", { class: "do" }, this._button(`Assign to the profile ${profile.name}`, () => this._assign(profile, null))));
+          h("td", { class: "do" }, this._button("Assign…", `Assign to the profile ${profile.name}`, () => this._assign(profile, null))));
       })))));
     const runs = this._running();
     put(this.list, h("h2", { id: "packages-title" }, "All packages"),
@@ -53,7 +57,9 @@ export class PackagesView {
           return h("tr", {}, h("th", { scope: "row" }, foreign(release(one.title, one.version)), h("span", { class: "small block" }, foreign(profile ? profile.name : ""))),
             h("td", { class: "from" }, one.url ? address(one.url) : h("span", { class: "small" }, one.hasData ? ["an uploaded file, ", foreign(one.fileName || "")] : "no file yet")),
             h("td", {}, moment(one.created)), h("td", {}, count(runs.get(JSON.stringify([one.title, one.version])) || 0)),
-            h("td", { class: "do" }, profile ? this._button(`Assign ${release(one.title, one.version)}`, () => this._assign(profile, one.id)) : null));
+            h("td", { class: "do" },
+              profile && (one.url || one.hasData) ? this._button("Assign…", `Assign ${release(one.title, one.version)}`, () => this._assign(profile, one.id)) : null,
+              this._button("Delete…", `Delete ${release(one.title, one.version)}`, () => this._delete(one))));
         })))) : h("p", { class: "small" }, "None yet. A package names a release: title, version, and where its files are."));
   }
 
@@ -66,8 +72,8 @@ export class PackagesView {
     return runs;
   }
 
-  _button(label, act) {
-    return h("button", { type: "button", "aria-label": label, on: { click: act } }, "Assign…");
+  _button(word, label, act) {
+    return h("button", { type: "button", "aria-label": label, on: { click: act } }, word);
   }
 
   async _assign(profile, preset) {
@@ -77,6 +83,12 @@ export class PackagesView {
       toast(error.message);
     }
     // Also after a refusal: what somebody else changed meanwhile is shown now.
+    await this.load();
+  }
+
+  async _delete(one) {
+    const name = release(one.title, one.version);
+    if (await deletePackage(one, this._running().get(JSON.stringify([one.title, one.version])) || 0)) toast(`Deleted the package ${name}.`);
     await this.load();
   }
 
