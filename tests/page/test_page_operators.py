@@ -49,6 +49,24 @@ def test_logging_out_voids_the_session_here_and_at_the_server(farm: Farm, inside
     until(lambda: ended() == 1, "the lab has ended the session too")
 
 
+def test_whatever_asks_after_the_end_of_a_session_hears_the_same_reason(farm: Farm, inside: Page, lab: Lab) -> None:
+    stream = inside.events()
+    next(event for event in stream if event[0] == "fleet")
+    assert inside.post("logout", {}).status_code == 200
+    asked = [inside.get("packages"), inside.get("wave", title="weather", version="v1.0.0"), inside.get("stream"), inside.post("retry", {})]
+    assert [(answer.status_code, answer.json()["message"], answer.json()["ended"]) for answer in asked] == [
+        (401, "You logged out.", True)
+    ] * 4
+    assert inside.get("session").json()["ended"] == "You logged out."
+    assert list(stream)[-1][:2] == ("end", {"message": "You logged out."})
+    inside.log_in(lab.username)
+    assert inside.get("session").json()["ended"] is None
+    farm.client.session.post(dict, "/api/auth/changePassword", {"currentPassword": PASSWORD, "newPassword": "battery staple"})
+    answer = inside.get("packages")
+    assert (answer.status_code, answer.json()["message"]) == (401, "The server ended your log-in. Log in again.")
+    assert inside.get("session").json()["ended"] == "The server ended your log-in. Log in again."
+
+
 def test_the_stream_gives_the_whole_fleet_once_and_then_only_what_changes(farm: Farm, inside: Page) -> None:
     boards = farm.boards(3)
     events = inside.events()

@@ -74,6 +74,7 @@ class Actions:
         cookie = operator.cookie if operator else held or sessions.new_cookie()
         body = {
             "user": operator.name if operator else None,
+            "ended": None if operator else sessions.why_ended(held),
             "server": door.server,
             "door": door.kind,
             "csrf": sessions.csrf(cookie),
@@ -94,9 +95,11 @@ class Actions:
     async def log_out(self, request: Request) -> Response:
         """End the session, here and at the server, in every tab."""
         operator = self._operator(request)
-        self._hub.sessions.end(operator, "You logged out.")
-        response = JSONResponse({})
-        set_cookie(request, response, self._hub.sessions.new_cookie())
+        response, cookie, why = JSONResponse({}), self._hub.sessions.new_cookie(), "You logged out."
+        self._hub.sessions.end(operator, why)
+        # Other tabs ask with this cookie from now on, and shall hear why as well.
+        self._hub.sessions.tell(cookie, why)
+        set_cookie(request, response, cookie)
         return response
 
     async def errors(self, request: Request) -> Response:

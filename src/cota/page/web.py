@@ -96,9 +96,10 @@ def operator_of(request: Request, hub: Hub) -> Operator:
     Raises:
         PageError: 401: nobody.
     """
-    operator = hub.sessions.find(request.cookies.get(cookie_name(request), ""), time.monotonic())
+    cookie = request.cookies.get(cookie_name(request), "")
+    operator = hub.sessions.find(cookie, time.monotonic())
     if operator is None:
-        raise PageError(401, "Your session has ended. Log in again; nothing that you had confirmed is lost.", ended=True)
+        raise PageError(401, hub.sessions.why_ended(cookie) or "Your session has ended. Log in again.", ended=True)
     return operator
 
 
@@ -155,6 +156,8 @@ def route(method: str, path: str, hub: Hub, handler: Callable[[Request], Awaitab
         except PageError as error:
             return JSONResponse(error.body, error.status)
         except ThingsBoardError as error:
+            if error.status == 401 and (why := hub.sessions.why_ended(request.cookies.get(cookie_name(request), ""))):
+                return JSONResponse({"message": why, "ended": True}, 401)
             return JSONResponse({"message": error.message, "hint": error.hint, "ended": error.status == 401}, _status(error))
         except RefusedError as error:
             return JSONResponse({"message": error.message, "hint": error.hint}, 403)

@@ -45,7 +45,7 @@ async function enter(known) {
   document.getElementById("user").title = known.server;
   top.hidden = false;
   fleet.clear();
-  stream = new Stream({ fleet: (portion) => fleet.take(portion), status: showStatus, end: (sentence) => leave(sentence), lost: () => session().then((now) => now.user || leave("Your session has ended. Log in again.")).catch(() => {}) });
+  stream = new Stream({ fleet: (portion) => fleet.take(portion), status: showStatus, end: (sentence) => leave(sentence), lost: () => session().then((now) => now.user || leave(now.ended || "Your session has ended. Log in again.")).catch(() => {}) });
   show();
   try {
     errors = await get("api/errors");
