@@ -212,6 +212,24 @@ def test_logging_out_ends_every_tab_and_the_server_forgets_the_session(farm: Far
     assert "board-1" not in browser.text()
 
 
+def test_an_assignment_in_a_tab_whose_session_ended_elsewhere_leads_to_the_log_in(farm: Farm, lab: Lab, open_page: Open) -> None:
+    board = farm.board("board-1")
+    farm.package("v1.2.0")
+    browser = open_page()
+    browser.click(pick(board))
+    browser.click(".tools button.main")
+    browser.choose("dialog select", "weather v1.2.0")
+    browser.run(
+        """return (async () => {
+            const { csrf } = await (await fetch("api/session")).json();
+            return (await fetch("api/logout", { method: "POST", headers: { "x-csrf-token": csrf }, body: "{}" })).status;
+        })()"""
+    )
+    browser.run("document.querySelector('dialog button.main')?.click()")
+    browser.sees("You logged out.", ".log-in .warn")
+    assert farm.assigned(board) is None
+
+
 EVIL = "<img src=x onerror=hacked=1>"
 QUOTED = '" onmouseover="hacked=1" x=\''
 

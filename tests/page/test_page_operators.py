@@ -53,7 +53,7 @@ def test_whatever_asks_after_the_end_of_a_session_hears_the_same_reason(farm: Fa
     stream = inside.events()
     next(event for event in stream if event[0] == "fleet")
     assert inside.post("logout", {}).status_code == 200
-    asked = [inside.get("packages"), inside.get("wave", title="weather", version="v1.0.0"), inside.get("stream"), inside.post("retry", {})]
+    asked = [inside.get("packages"), inside.get("wave", title="weather", version="v1.0.0"), inside.get("stream")]
     assert [(answer.status_code, answer.json()["message"], answer.json()["ended"]) for answer in asked] == [
         (401, "You logged out.", True)
     ] * 4

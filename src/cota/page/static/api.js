@@ -68,6 +68,9 @@ async function ask(path, options) {
   if (answer.ok) return body;
   const error = new AskError(answer.status, body);
   if (body.ended) onEnd(error.message);
-  if (body.reload && answer.status === 403) await session();
+  if (body.reload && answer.status === 403) {
+    const now = await session();
+    if (!now.user && now.ended) onEnd(now.ended);
+  }
   throw error;
 }
