@@ -54,9 +54,23 @@ class Farm:
         self.lab = lab
         self.client = Client(lab.url, username=lab.username, password=PASSWORD)
         self.http = httpx2.Client(base_url=lab.url, timeout=30)
+        self.profile = ""
+
+    def plant(self) -> None:
+        """Make what every test finds: a profile with a package."""
         self.profile = id_of(self.client.profiles.create("greenhouse"))
         # What every board is assigned from the start: where nothing is, a state means nothing.
         self.client.profiles.assign(self.profile, self.package("v1.0.0"))
+
+    def clear(self) -> None:
+        """Take out all that a test made."""
+        for device in list(self.client.devices.infos()):
+            self.client.devices.delete(id_of(device))
+        for profile in self.client.profiles.list():
+            if not profile.get("default"):
+                self.client.profiles.delete(id_of(profile))  # and with it its packages
+        for package in list(self.client.packages.list()):
+            self.client.packages.delete(id_of(package))
 
     def close(self) -> None:
         self.client.close()

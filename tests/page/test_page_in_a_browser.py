@@ -180,6 +180,7 @@ def test_two_operators_see_each_other_and_neither_overwrites_the_other_unseen(fa
     other.sees("weather v1.1.0", row(board))
 
 
+@pytest.mark.usefixtures("own_lab")
 def test_a_session_that_the_server_ends_leads_back_to_the_log_in_with_a_sentence(farm: Farm, lab: Lab, open_page: Open) -> None:
     board = farm.board("board-1")
     browser = open_page()
@@ -586,6 +587,7 @@ def test_a_lab_that_was_away_is_missed_and_its_fleet_comes_back_by_itself(tmp_pa
     with running_lab(config) as lab:
         port = lab.port
         farm = Farm(lab)
+        farm.plant()
         farm.board("board-1")
         browser = open_browser(f"{lab.url}/")
         log_in(browser, lab.username)

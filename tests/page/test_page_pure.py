@@ -257,6 +257,38 @@ def test_in_a_fleet_that_takes_long_to_look_at_the_moving_devices_are_seen_in_be
     assert looks[1] == ["2"]
 
 
+def test_a_fleet_that_nobody_looked_at_for_long_is_not_shown_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cota.page.watcher._KEEP_SECONDS", 60.0)
+    away, looks = asyncio.Event(), [[device(1)], [device(2)]]
+
+    async def look(_ids: list[str] | None) -> list[Row]:
+        if len(looks) == 1:
+            await away.wait()
+        return looks.pop(0)
+
+    async def course() -> None:
+        one = Watcher(look, lambda _error: False)
+        one.enter()
+        while not one.known:
+            await one.news(5)
+        number = one.number
+        one.leave()
+        one.enter()
+        assert (one.known, list(one.rows)) == (True, ["1"]), "a short absence loses nothing"
+        one.leave()
+        monkeypatch.setattr("cota.page.watcher._KEEP_SECONDS", -1.0)
+        one.enter()
+        assert (one.known, one.rows) == (False, {})
+        away.set()
+        while not one.known:
+            await one.news(5)
+        change = one.since(number)
+        assert (change.whole, [row["id"] for row in change.rows]) == (True, ["2"])
+        one.leave()
+
+    asyncio.run(asyncio.wait_for(course(), 20))
+
+
 def test_nobody_looks_where_nobody_reads() -> None:
     looks: list[object] = []
 

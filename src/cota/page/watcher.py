@@ -15,6 +15,8 @@ _LOOK_SHARE = 9.0
 # Where looking at all takes its time, the devices that are being updated are looked at in between: so many in one turn.
 _MOST_MOVING = 300
 _MOVING = ("waiting", "updating")
+# So long after the last reader left it is not known any more how the fleet is: who comes then must not be shown old states as live ones.
+_KEEP_SECONDS = 60.0
 _LONGEST_WAIT = 30.0  # between two tries while the server does not answer
 # Devices that were deleted are remembered up to here; who slept through more of them gets the whole fleet anew.
 _MOST_REMOVED = 10_000
@@ -54,6 +56,7 @@ class Watcher:
         self._removed: dict[str, int] = {}
         self._oldest = 0
         self._readers = 0
+        self._left = 0.0
         self._turn = 0
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -62,15 +65,24 @@ class Watcher:
     def enter(self) -> None:
         """Count a reader; the first one starts the loop."""
         self._readers += 1
+        if self._readers == 1 and self.known and time.monotonic() - self._left > _KEEP_SECONDS:
+            self._forget()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
     def leave(self) -> None:
         """Count a reader off; the last one stops the loop."""
         self._readers -= 1
+        self._left = time.monotonic()
         if self._readers == 0 and self._task is not None:
             self._task.cancel()
             self._task = None
+
+    def _forget(self) -> None:
+        self.rows, self.known = {}, False
+        self._changed, self._removed = {}, {}
+        self.number += 1
+        self._oldest = self.number
 
     def look_soon(self) -> None:
         """Look now and not at the next turn: an operator has just changed something."""
