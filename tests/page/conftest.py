@@ -94,10 +94,11 @@ def open_browser(driver: Driver) -> Iterator[Callable[..., Browser]]:
     """Open browsers that know nothing of each other. At the end none may have an alarm in its console."""
     opened: list[Browser] = []
 
-    def make(url: str) -> Browser:
+    def make(url: str = "") -> Browser:
         browser = driver.browser()
         opened.append(browser)
-        browser.open(url)
+        if url:
+            browser.open(url)
         return browser
 
     yield make
@@ -115,7 +116,7 @@ def open_page(lab: Lab, open_browser: Callable[..., Browser]) -> Callable[..., B
         visitor = Page(lab.url)
         assert visitor.log_in(lab.username).status_code == 200
         name = f"cota_page_{lab.port}"
-        browser = open_browser("about:blank")
+        browser = open_browser()
         browser.devtools(
             "Network.setCookie", name=name, value=visitor.http.cookies[name], url=f"{lab.url}/page", path="/page", httpOnly=True
         )

@@ -158,13 +158,19 @@ def serving(server: PageServer) -> Iterator[PageServer]:
 
 
 def crowd(path: Path, count: int) -> None:
-    """Write a lab's database with so many devices, each with a state; far faster than asking the lab for each."""
+    """Write a lab's database with so many devices in the course of one wave; far faster than asking the lab for each."""
     store = Store(path)
     core = Core(store, Timing())
+    assigned = 1_700_000_000_000
     with store.unit():
         for number in range(count):
             device = core.devices.save({"name": f"board-{number + 1}"})
+            shared = {"fw_title": "weather", "fw_version": "v2.0.0"}
+            core.attributes.save(device, "SHARED_SCOPE", [(key, encode(value)) for key, value in shared.items()], assigned)
             said = {"fw_state": "UPDATED", "current_fw_title": "weather", "current_fw_version": f"v1.{number % 7}.0"}
-            core.timeseries.save(device, [Sample(1_700_000_000_000 + number, key, encode(value)) for key, value in said.items()])
+            told = {"target_fw_title": "weather", "target_fw_version": "v2.0.0", "target_fw_ts": assigned}
+            samples = [Sample(assigned, key, encode(value)) for key, value in told.items()]
+            samples += [Sample(assigned + 1000 + number, key, encode(value)) for key, value in said.items()]
+            core.timeseries.save(device, samples)
     store.commit()
     store.close()
