@@ -36,7 +36,7 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
         git_routes: The Git host's routes, tried after ours.
     """
 
-    page = LabPage(closing=lambda: core.hub.closed)
+    page = LabPage(closing=lambda: core.hub.closed, live=core.live)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
