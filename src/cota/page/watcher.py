@@ -13,6 +13,8 @@ from cota.thingsboard.errors import ThingsBoardError
 # server nine tenths of its time.
 _LOOK_SECONDS = 1.0
 _LOOK_SHARE = 9.0
+# The same for a question about devices that have changed: it is short, and somebody waits for its answer.
+_TOLD_SHARE = 2.0
 # Where changes are told as they happen, a look at all is for what nobody tells: devices that are new, gone or renamed.
 _LIVE_LOOK_SECONDS = 5.0
 # Changes are gathered so long, so that a burst is one question.
@@ -190,7 +192,7 @@ class Watcher:
                 pause = _LOOK_SECONDS if asked is None else max(_LOOK_SECONDS, _LOOK_SHARE * took)
                 if self._is_told:
                     # The server keeps its share of the time; then the loop rests until it is told of something.
-                    await asyncio.sleep(_GATHER_SECONDS if asked is None else max(_GATHER_SECONDS, _LOOK_SHARE * took))
+                    await asyncio.sleep(_GATHER_SECONDS if asked is None else max(_GATHER_SECONDS, _TOLD_SHARE * took))
                     pause = 0.0 if self._told else max(0.0, due - time.monotonic())
             except ThingsBoardError as error:
                 if error.status in {401, 403} and self._refused(error):
