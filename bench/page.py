@@ -1,11 +1,12 @@
 """`python -m bench.page`: the fleet's page in a real Chromium with thousands of devices: bytes, times, long tasks, nodes.
 
-Times depend on the machine, so they are no part of `make bench` and its table; each is printed beside the machine's own measure, an
-empty page of the same server in the same browser.
+Times depend on the machine, so they are no part of `make bench` and its table. Beside them stand an empty page of the same server in the
+same browser, the machine's load, and the processor time of the page's thread, which a busy machine does not lengthen.
 """
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -54,7 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure(lab: Lab, browser: Browser, devices: int) -> dict[str, Any]:
     visitor = Page(lab.url)
     assert visitor.log_in(lab.username).status_code == 200
-    found: dict[str, Any] = {"devices": devices}
+    found: dict[str, Any] = {
+        "devices": devices,
+        "load of the machine, processes a core": round(os.getloadavg()[0] / (os.cpu_count() or 1), 1),
+    }
     portions = list(_whole(visitor))
     whole = sum(len(json.dumps(portion, separators=(",", ":"))) for portion in portions)
     found["stream: bytes of the whole fleet"] = whole
@@ -75,8 +79,15 @@ def _measure(lab: Lab, browser: Browser, devices: int) -> dict[str, Any]:
     found |= _tasks(browser, "load")
     found["nodes in the document"] = browser.run("return document.getElementsByTagName('*').length")
     found["rows in the document"] = browser.run("return document.querySelectorAll('tr[data-id]').length")
+    # In processor time; the usual clock also counts while other processes have the processor.
+    browser.devtools("Performance.enable", timeDomain="threadTicks")
+    before = _durations(browser)
     scrolled = browser.devtools("Runtime.evaluate", expression=_script("scroll"), awaitPromise=True, returnByValue=True)
     found |= {f"scroll: {what}": value for what, value in scrolled["result"]["value"].items()}
+    found |= {
+        f"scroll: {what} a step, ms": round(1000 * (spent - before[what]) / scrolled["result"]["value"]["steps"], 1)
+        for what, spent in _durations(browser).items()
+    }
     found |= _tasks(browser, "scroll")
     found |= _live(lab, browser, [row["id"] for portion in portions for row in portion["rows"]])
     visitor.close()
@@ -89,6 +100,12 @@ def _whole(visitor: Page) -> Any:
             yield data
             if data["last"]:
                 return
+
+
+def _durations(browser: Browser) -> dict[str, float]:
+    """Give the processor time that the page's thread has spent, in seconds (DevTools: Performance.getMetrics)."""
+    words = {"ScriptDuration": "script", "LayoutDuration": "layout", "RecalcStyleDuration": "style", "TaskDuration": "all work"}
+    return {words[one["name"]]: one["value"] for one in browser.devtools("Performance.getMetrics")["metrics"] if one["name"] in words}
 
 
 def _tasks(browser: Browser, part: str) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Browser:
         assert "sessionId" in started, started
         self._path = f"/session/{started['sessionId']}"
         self.size(*_SIZE)
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", source=(_PROBES / "violations.js").read_text(encoding="utf-8"))
 
     def forget(self) -> None:
         """Close all tabs but one, and lose cookies, sizes and tastes. What a page stored goes by its port, which no test has twice."""

@@ -102,6 +102,7 @@ def open_browser(driver: Driver) -> Iterator[Callable[..., Browser]]:
         return browser
 
     yield make
+    assert [one for browser in opened for one in browser.run("return window.violations || []")] == []
     said = [line for browser in opened for line in browser.console()]
     for browser in opened:
         driver.take_back(browser)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, until
-from farm import PASSWORD, Board, Farm, crowd, serving
+from farm import PASSWORD, URL, Board, Farm, crowd, serving
 
 from conftest import log_in
 from cota.lab.data import package_rules
@@ -242,6 +242,8 @@ def test_nothing_that_a_device_or_a_package_says_becomes_markup(farm: Farm, open
     board = farm.board(f"name {EVIL}", label=f"label {EVIL}", profile=profile)
     script = farm.client.packages.create_url(f"title {EVIL}", f"v1 {QUOTED}", "javascript:hacked=1", profile)
     farm.client.packages.create_url(f"title2 {EVIL}", f"v2 {EVIL}", f"https://x.test/{EVIL}", profile)
+    file = farm.client.packages.create(f"title3 {EVIL}", f"v3 {EVIL}", profile)["id"]["id"]
+    farm.client.packages.upload(file, f"{EVIL}.bin", b"x")
     farm.client.devices.assign(board.id, script["id"]["id"])
     board.say(fw_state=f"STATE {EVIL}", current_fw_title=f"runs {EVIL}", current_fw_version=QUOTED)
     until(lambda: "fw_url" in board.hears("fw_url"), "the board is told")
@@ -268,7 +270,16 @@ def test_nothing_that_a_device_or_a_package_says_becomes_markup(farm: Farm, open
     browser.click('a[data-view="packages"]')
     browser.sees(f"title2 {EVIL} v2 {EVIL}", ".packages")
     browser.sees(f"profile {EVIL}", ".packages")
-    made = "return document.querySelectorAll('main :is(img, script, iframe, object), [onerror], [onmouseover]').length"
+    browser.sees(f"an uploaded file, {EVIL}.bin", ".packages")
+    for number, act in ((1, "Delete"), (3, "Delete"), (3, "Assign")):
+        browser.click(f'.plain tbody tr:has([aria-label^="Delete title{number if number > 1 else ""} "]) [aria-label^="{act}"]')
+        browser.sees(EVIL, "dialog")
+        if act == "Delete" and number == 1:
+            browser.click("dialog button.main")
+            browser.sees("It is in use and was not deleted: 1 device.", "dialog .told")
+        browser.press("Escape")
+        until(lambda: not browser.text("dialog"), "the dialog is closed")
+    made = "return document.querySelectorAll('body :is(img, script, iframe, object), [onerror], [onmouseover]').length"
     assert browser.run(made) == 0
     assert browser.run("return typeof hacked") == "undefined"
 
@@ -280,7 +291,9 @@ def test_the_policy_stops_a_script_that_came_as_text(open_page: Open, farm: Farm
     assert browser.run(refused) == "TypeError"
     browser.run("const s = document.createElement('script'); try { s.text = 'hacked=1' } catch {} document.head.append(s)")
     assert browser.run("return typeof hacked") == "undefined"
-    assert any("Trusted" in line for line in browser.console())  # the alarm that the other tests listen for does ring
+    # The alarms that the other tests listen for do ring.
+    assert any("Trusted" in line for line in browser.console())
+    assert any("require-trusted-types-for" in one for one in browser.run("return violations.splice(0)"))
 
 
 def test_an_assignment_can_be_made_with_the_keyboard_alone(farm: Farm, lab: Lab, open_browser: Open) -> None:
@@ -314,6 +327,50 @@ def test_an_assignment_can_be_made_with_the_keyboard_alone(farm: Farm, lab: Lab,
     browser.sees("Assigned to 1 device.", "#toast")
     assert [farm.assigned(board) for board in boards] == [None, None, package, None]
     assert browser.run("return document.activeElement !== document.body"), "the focus has a place to go on from"
+
+
+def tab_to(browser: Browser, what: str) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(40):
+        if browser.focus() == what:
+            return
+        browser.press("Tab")
+    raise AssertionError(f"Tab never came to {what!r}, but to {browser.focus()!r}")
+
+
+def test_a_retry_and_a_package_can_be_made_with_the_keyboard_alone(farm: Farm, open_page: Open) -> None:
+    board = farm.board("board-1")
+    board.say(fw_state="FAILED", fw_error=SPACE)
+    browser = open_page()
+    browser.sees("Failed", row(board))
+    browser.press("/", *"board-1", "Tab")
+    tab_to(browser, "A board-1")
+    browser.press("Enter")
+    browser.sees("What to do", ".trouble")
+    tab_to(browser, "BUTTON Retry…")
+    browser.press("Enter")
+    browser.find("dialog[open]")
+    assert browser.focus() == "BUTTON Cancel", "what changes something is not done by one press too many"
+    tab_to(browser, "BUTTON Retry")
+    browser.press("Enter")
+    browser.sees("Retry asked of 1 device.", "#toast")
+    until(lambda: "Retry asked of 1 device." in browser.text("#announce"), "it is said to a screen reader")
+    assert browser.focus() == "BUTTON Retry…"
+    assert "cota_retry" in board.hears("cota_retry")
+    tab_to(browser, "A Packages")
+    browser.press("Enter")
+    browser.sees("weather v1.0.0", ".packages")
+    tab_to(browser, "BUTTON New package…")
+    browser.press("Enter")
+    browser.find("dialog[open]")
+    browser.press(*"weather", "Tab", *"v1.3.0", "Tab")
+    assert browser.focus() == "INPUT from-url"
+    browser.press("Down", "Up", "Tab", *(URL + "v1.3.0"), "Tab")
+    assert browser.focus() == "SELECT field-profile"
+    browser.press("Down")  # from "default" to "greenhouse"
+    tab_to(browser, "BUTTON Make the package")
+    browser.press("Enter")
+    browser.sees("Made the package weather v1.3.0.", "#toast")
 
 
 def test_the_focus_stays_on_its_device_while_others_change_and_move(farm: Farm, open_page: Open) -> None:
@@ -546,7 +603,7 @@ def test_a_phone_shows_the_fleet_without_scrolling_sideways_and_the_table_stays_
         fw_state="FAILED", fw_error=SPACE, current_fw_title="weather-with-a-long-title-of-many-characters", current_fw_version="v1"
     )
     browser = open_page()
-    browser.size(390, 844, phone=True)
+    browser.size(360, 740, phone=True)
     wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.run(wide) == 0
     browser.sees("space", f"{row(boards[0])} .code")
@@ -554,6 +611,7 @@ def test_a_phone_shows_the_fleet_without_scrolling_sideways_and_the_table_stays_
     browser.click(f"{row(boards[0])} .name a")
     browser.sees("What to do", ".trouble")
     assert browser.run(wide) == 0
+    assert browser.probe("cut_off") == []
     browser.click(".title button.main")
     browser.find("dialog[open]")
     assert browser.run(wide) == 0
@@ -561,6 +619,13 @@ def test_a_phone_shows_the_fleet_without_scrolling_sideways_and_the_table_stays_
     browser.click('a[data-view="packages"]')
     browser.sees("no-space-at-all")
     assert browser.run(wide) == 0
+    assert browser.probe("cut_off") == []
+    assert browser.probe("tables") == []
+    browser.click(".title button.main")
+    browser.find("dialog[open]")
+    browser.click("#from-file")
+    assert browser.run(wide) == 0
+    assert browser.probe("cut_off") == []
 
 
 def test_every_control_has_a_name_and_every_id_is_used_once(farm: Farm, open_page: Open) -> None:
@@ -569,6 +634,8 @@ def test_every_control_has_a_name_and_every_id_is_used_once(farm: Farm, open_pag
     board.say(fw_state="FAILED", fw_error=SPACE)
     browser = open_page()
     assert browser.probe("nameless") == []
+    assert browser.probe("tables") == []
+    assert browser.run("return document.getElementById('announce').getAttribute('aria-live')") == "polite"
     browser.click(pick(board))
     browser.click(".tools button.main")
     browser.find("dialog[open]")
@@ -576,9 +643,16 @@ def test_every_control_has_a_name_and_every_id_is_used_once(farm: Farm, open_pag
     browser.press("Escape")
     browser.click(f"{row(board)} .name a")
     browser.sees("What to do")
+    browser.find("table.past")
     assert browser.probe("nameless") == []
+    assert browser.probe("tables") == []
     browser.click('a[data-view="packages"]')
     browser.sees("weather v1.2.0", ".packages")
+    assert browser.probe("nameless") == []
+    assert browser.probe("tables") == []
+    browser.click(".title button.main")
+    browser.find("dialog[open]")
+    browser.click("#from-file")
     assert browser.probe("nameless") == []
 
 
