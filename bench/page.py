@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lab.db"
-        crowd(path, options.devices)
+        crowd(path, options.devices, wave=True)
         with running_lab(LabConfig(db=path, password=PASSWORD)) as lab, driving() as driver:
             browser = driver.browser()
             found = _measure(lab, browser, options.devices)

@@ -32,6 +32,7 @@ def _quick() -> Iterator[None]:
     """Look more often than once a second, so that a test waits for what it is about; and forget a fleet that nobody looks at."""
     patch = pytest.MonkeyPatch()
     patch.setattr("cota.page.watcher._LOOK_SECONDS", _LOOK_SECONDS)
+    patch.setattr("cota.page.watcher._LIVE_LOOK_SECONDS", 3 * _LOOK_SECONDS)
     patch.setattr("cota.page.watcher._KEEP_SECONDS", 0.0)
     yield
     patch.undo()

@@ -157,8 +157,8 @@ def serving(server: PageServer) -> Iterator[PageServer]:
     assert not thread.is_alive()
 
 
-def crowd(path: Path, count: int) -> None:
-    """Write a lab's database with so many devices in the course of one wave; far faster than asking the lab for each."""
+def crowd(path: Path, count: int, *, wave: bool = False) -> None:
+    """Write a lab's database with so many devices, in the course of one wave or not; far faster than asking the lab for each."""
     store = Store(path)
     core = Core(store, Timing())
     assigned = 1_700_000_000_000
@@ -168,7 +168,7 @@ def crowd(path: Path, count: int) -> None:
             shared = {"fw_title": "weather", "fw_version": "v2.0.0"}
             core.attributes.save(device, "SHARED_SCOPE", [(key, encode(value)) for key, value in shared.items()], assigned)
             said = {"fw_state": "UPDATED", "current_fw_title": "weather", "current_fw_version": f"v1.{number % 7}.0"}
-            told = {"target_fw_title": "weather", "target_fw_version": "v2.0.0", "target_fw_ts": assigned}
+            told = {"target_fw_title": "weather", "target_fw_version": "v2.0.0", "target_fw_ts": assigned} if wave else {}
             samples = [Sample(assigned, key, encode(value)) for key, value in told.items()]
             samples += [Sample(assigned + 1000 + number, key, encode(value)) for key, value in said.items()]
             core.timeseries.save(device, samples)
