@@ -82,10 +82,11 @@ def _measure(lab: Lab, browser: Browser, devices: int) -> dict[str, Any]:
     # In processor time; the usual clock also counts while other processes have the processor.
     browser.devtools("Performance.enable", timeDomain="threadTicks")
     before = _durations(browser)
-    scrolled = browser.devtools("Runtime.evaluate", expression=_script("scroll"), awaitPromise=True, returnByValue=True)
-    found |= {f"scroll: {what}": value for what, value in scrolled["result"]["value"].items()}
+    browser.devtools("Runtime.evaluate", expression=_script("scroll"))
+    scrolled = until(lambda: browser.run("return measured.scrolled"), "the table is scrolled through", _PATIENCE)
+    found |= {f"scroll: {what}": value for what, value in scrolled.items()}
     found |= {
-        f"scroll: {what} a step, ms": round(1000 * (spent - before[what]) / scrolled["result"]["value"]["steps"], 1)
+        f"scroll: {what} a step, ms": round(1000 * (spent - before[what]) / scrolled["steps"], 1)
         for what, spent in _durations(browser).items()
     }
     found |= _tasks(browser, "scroll")
