@@ -272,7 +272,7 @@ def test_gitlab_says_what_is_wrong_with_a_query(world: World, query: str, status
 
 
 def test_gitlab_leaves_totals_out_of_a_long_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cota.lab.githost.gitlab.MAX_COUNTED", 2)
+    monkeypatch.setattr("cota.lab.githost.gitlab_tree.MAX_COUNTED", 2)
     path = create_repository(tmp_path / "app")
     commit_tree(path, {"a": b"1", "b": b"2", "c": b"3"})
     with serving({"a/app": path}) as host:
