@@ -47,8 +47,8 @@ def command(
 ) -> None:
     """Check a release and write its manifest: each file with its size and SHA-256.
 
-    Boards install it from any web server: give ThingsBoard the manifest's URL as the package's. The files are asked for beside it, under
-    the paths that it lists. Serve each release under an address of its own and never change it there.
+    The manifest makes a release of a folder on any web server: the files are asked for beside it, under the paths that it lists. Serve each
+    release under an address of its own and never change it there. Boards of this version do not install from one yet.
 
     What a board would refuse is refused here, with the checks of `cota publish`. What .cotaignore names is left out. The same files give
     the same bytes. The manifest is not signed: it makes sure that boards get what you wrote, not that it was you.

@@ -1,13 +1,16 @@
 """The text manifest: the vectors that board and host share, and whatever else may come."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cota.package import manifest as format_
 from cota.package.manifest import MAX_FILES, MAX_LINE, Manifest, ManifestError, ManifestFile, Reader, read, write
+from cota.package.paths import MAX_PART, MAX_PATH
 
 VECTORS = Path(__file__).parents[2] / "vectors/manifest"
 ACCEPTED = json.loads((VECTORS / "accepted.json").read_text(encoding="utf-8"))
@@ -146,3 +149,13 @@ def test_a_damaged_manifest_is_refused_or_is_another_good_one(data: st.DataObjec
     manifest = refused_or_read([bytes(good)])
     if manifest is not None:
         assert read([write(manifest)]) == manifest
+
+
+def test_the_page_defines_what_the_reader_does() -> None:
+    page = (Path(__file__).parents[3] / "docs/manifest.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```text\n(cota-manifest 1\n.*?)```", page, re.DOTALL)
+    assert read([example.encode()]).total == 17
+    told = {code for row in re.findall(r"(?m)^\| ((?:`[a-z_]+`(?:, )?)+) \| [^|]*\|$", page) for code in re.findall("`(.*?)`", row)}
+    assert told == {code for code, _ in REFUSED.values()} == set(format_._SENTENCES)
+    for limit in (MAX_LINE, MAX_FILES, format_.MAX_BYTES, format_.MAX_KEYS, format_.MAX_VALUE, MAX_PATH, MAX_PART):
+        assert re.search(rf"\b{limit}\b", page), limit
