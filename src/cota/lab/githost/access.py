@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 
 # Addresses that are counted at once; the one that asked longest ago is forgotten first.
 _MAX_CLIENTS = 10_000
@@ -89,7 +90,8 @@ class Limiter:
                     self._clients.popitem(last=False)
         # A host that refuses nobody never says 0, or a well-behaved client would wait.
         remaining = max(0 if self._limit else 1, allowance - used)
-        return Standing(allowance, remaining, used, int(start + limit.window_seconds), allowed)
+        # Rounded up: who waits until then is not refused once more.
+        return Standing(allowance, remaining, used, ceil(start + limit.window_seconds), allowed)
 
 
 @dataclass(frozen=True, slots=True)

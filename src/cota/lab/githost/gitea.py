@@ -60,7 +60,7 @@ def answer(desk: Desk, request: Request, parts: list[str]) -> Response:
         if name is None:
             raise _RefusedError(404, "not found")
         with desk.repositories.open(name) as repository:
-            return _call(_Call(request, repository, base, name, desk.tokens.is_private(name)), rest)
+            return _call(_Call(desk, request, repository, base, name), rest)
     except _RefusedError as refused:
         return _error(base, refused.status, str(refused))
     except (NoSuchPathError, NoSuchRefError, EmptyRepositoryError):
@@ -74,15 +74,17 @@ def _error(base: str, status: int, message: str) -> Response:
 
 
 def _json(value: object, status: int = 200) -> Response:
+    return _reply(encode(value), status)
+
+
+def _reply(body: bytes, status: int = 200) -> Response:
     # Go's encoder ends what it writes with a newline.
-    return Response(
-        encode(value) + b"\n", status, {"cache-control": "max-age=0, private, must-revalidate"}, "application/json;charset=utf-8"
-    )
+    return Response(body + b"\n", status, {"cache-control": "max-age=0, private, must-revalidate"}, "application/json;charset=utf-8")
 
 
 class _Call:
-    def __init__(self, request: Request, repository: Repository, base: str, name: str, private: bool) -> None:
-        self.request, self.repository, self.base, self.name, self.private = request, repository, base, name, private
+    def __init__(self, desk: Desk, request: Request, repository: Repository, base: str, name: str) -> None:
+        self.desk, self.request, self.repository, self.base, self.name = desk, request, repository, base, name
         self.api = f"{base}/api/v1/repos/{name}"
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -116,7 +118,7 @@ def _repository(call: _Call) -> Response:
             "full_name": call.name,
             "description": "",
             "empty": call.repository.is_empty(),
-            "private": call.private,
+            "private": call.desk.tokens.is_private(call.name),
             "fork": False,
             "html_url": f"{call.base}/{call.name}",
             "url": call.api,
@@ -186,19 +188,27 @@ def _tree(call: _Call, ref: str) -> Response:
     if not 0 < per_page <= MAX_TREES_PER_PAGE:
         per_page = MAX_TREES_PER_PAGE
     page = max(call.number("page"), 1)
-    entries = list(call.repository.tree(sha, recursive=call.flag("recursive")))
+    recursive = call.flag("recursive")
+    key = ("gitea", call.api, sha, recursive, per_page, page)
+    body = call.desk.cache.get(key)
+    if body is None:
+        body = encode(_tree_shape(call, sha, list(call.repository.tree(sha, recursive=recursive)), (page, per_page)))
+        call.desk.cache.put(key, body)
+    return _reply(body)
+
+
+def _tree_shape(call: _Call, sha: str, entries: list[Entry], cut: tuple[int, int]) -> shapes.Json:
+    page, per_page = cut
     start = per_page * (page - 1)
     lines = [_line(call, entry) for entry in entries[start : start + per_page]]
-    return _json(
-        {
-            "sha": sha,
-            "url": f"{call.api}/git/trees/{sha}",
-            "tree": lines if start < len(entries) else None,
-            "truncated": start + per_page < len(entries),
-            "page": page,
-            "total_count": len(entries),
-        }
-    )
+    return {
+        "sha": sha,
+        "url": f"{call.api}/git/trees/{sha}",
+        "tree": lines if start < len(entries) else None,
+        "truncated": start + per_page < len(entries),
+        "page": page,
+        "total_count": len(entries),
+    }
 
 
 def _line(call: _Call, entry: Entry) -> shapes.Json:
