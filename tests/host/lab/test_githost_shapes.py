@@ -298,6 +298,29 @@ def test_pages_of_gitea_lead_through_everything(world: World) -> None:
 @pytest.mark.parametrize(
     ("path", "status"),
     [
+        (f"{GITEA}/raw/lib", 404),
+        (f"{GITEA}/raw/code.py?ref=none", 404),
+        (f"{GITEA}/git/blobs/{'0' * 40}", 404),
+        (f"{GITEA}/git/tags/v1.2.3", 404),
+        (f"{GITLAB}/repository/blobs/{'0' * 40}", 404),
+        (f"{GITLAB}/repository/files/lib/raw", 404),
+        (f"{GITLAB}/repository/files/code.py/raw?ref=none", 404),
+        ("/acme/app/-/raw/main/lib", 404),
+        ("/acme/app/-/raw/none/code.py", 404),
+        ("/acme/app/-/blob/main/code.py", 404),
+        ("/v1/packages/gh/acme/app@main?structure=deep", 400),
+        ("/v1/packages/gh/acme/app/entrypoints", 404),
+        ("/v1/packages/gh/acme", 404),
+        ("/gh/acme", 404),
+    ],
+)
+def test_what_is_not_there_or_no_file_is_refused(world: World, path: str, status: int) -> None:
+    assert world.host.get(path).status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
         ("/api/v1/repos/acme/empty/git/commits/main", 404),
         ("/api/v1/repos/acme/empty/git/trees/main", 400),
         ("/api/v1/repos/acme/empty/raw/code.py", 404),

@@ -20,7 +20,7 @@ from math import ceil
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from cota.git import Commit, EmptyRepositoryError, GitError, NoSuchPathError, NoSuchRefError
+from cota.git import Commit, EmptyRepositoryError, GitError, NoSuchRefError
 from cota.lab.githost import shapes
 from cota.lab.githost.access import Standing, client_key, read_token
 from cota.lab.githost.desk import Desk
@@ -76,8 +76,6 @@ def _guarded(desk: Desk, request: Request, token: bytes | None, parts: list[str]
         return _answer(desk, request, token, parts)
     except RefusedError as refused:
         return json_reply(request, {refused.key: str(refused)}, refused.status)
-    except (NoSuchPathError, NoSuchRefError, EmptyRepositoryError):
-        return json_reply(request, {"message": "404 Not Found"}, 404)
     except GitError:
         return json_reply(request, {"message": "500 Internal Server Error"}, 500)
 
