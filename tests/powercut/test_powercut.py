@@ -6,15 +6,19 @@ COTA_EXHAUSTIVE=1 sweeps every course of plans.py, cuts inside writes and cuts o
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 from cache import remembered
+from course import run
 from mutants import MUTANTS, QUICK_MUTANTS
 from oracle import FSCK
 from plans import all_plans, main_plans, sample
 from report import add_torn
 from sweep import Verdict, sweep
 
+from cota.drive.strip import strip
+from cota.drive.tree import device_tree
 from cota.errors import CotaError
 from cota.sim.vm import find_vm
 
@@ -59,6 +63,17 @@ def test_so_it_is_in_a_sample_of_all_other_courses():
         verdict = sweep(plan.job)
         print(f"{plan.name}: {verdict.cuts} cuts, {verdict.classes or 'at the edges of writes'}")
         assert not verdict.faults, f"{_SEED_VARIABLE}={seed}, {plan.name}:\n" + "\n".join(verdict.faults[:3])
+
+
+def test_a_drive_that_fails_at_the_commit_costs_the_release_and_not_the_program():
+    source = (device_tree() / "lib/ota/store.py").read_text(encoding="utf-8")
+    head = "    def write_record(self, slot, record):\n"
+    assert source.count(head) == 1
+    broken = source.replace(head, head + "        raise OSError(5)\n")
+    plan = main_plans()[0]
+    row = next(run(replace(plan.job, device={"lib/ota/store.py": strip(broken).encode()}, settled=False, only=(0, 0))))
+    assert (row["end"], row["tree"]) == ("idle", "old"), row
+    assert "FAILED" in row["said"], row
 
 
 @pytest.mark.exhaustive

@@ -298,6 +298,7 @@ class OverTheAirUpdate:
         self._journal["e"] = self._retry
         try:
             if self._update is not None:
+                self._store.open_arena()  # commit has closed it
                 self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
             self._store.write_journal(self._journal)
         except OSError:

@@ -14,7 +14,7 @@ import os
 import struct
 from binascii import crc32
 
-_STATE = "/cota_sys/"
+_STATE = "/cota_sys/s/"
 _SECTOR = 512
 _SLOTS = (3584, 7680)
 _BUFFER = bytearray(2048)
@@ -165,8 +165,7 @@ def _make_names(arena, plan, cluster):
             before = path
     if not entries:
         return
-    for i in range(len(_BUFFER)):
-        _BUFFER[i] = 0
+    _BUFFER[:] = bytes(len(_BUFFER))
     length = min(entries * 32 // cluster + folders + 4, os.statvfs("/")[3]) * cluster
     with open(_STATE + "z", "wb") as pool:
         pool.seek(length)

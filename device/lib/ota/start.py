@@ -1,11 +1,11 @@
-# cOTA start 1, run as cota_sys/g.py. At most 512 bytes.
+# cOTA start 1, run as cota_sys/s/g.py. At most 512 bytes.
 import json,time,microcontroller
 t=q=0
 try:exec(compile(open("/lib/ota/guard.py").read(),"guard","exec"),{})
 except Exception as e:
- print("guard:",e)
+ print("guard",e)
  try:
-  with open("/cota_sys/j","rb")as f:
+  with open("/cota_sys/s/j","rb")as f:
    for s in 3584,7680:
     f.seek(s);b=f.read(512)[8:]
     if b[:1]==b"{":
