@@ -1,7 +1,8 @@
 """The proof of the install: whatever write of an update the power goes at, the board comes back whole and goes on.
 
 Each course is recorded once on a simulated flash; the real device code is then started from what the flash holds at every single write.
-COTA_EXHAUSTIVE=1 sweeps every course of plans.py, cuts inside writes and cuts of the recovery too, and takes up what an earlier run found.
+COTA_EXHAUSTIVE=1 sweeps every course of plans.py, cuts inside writes and cuts of the recovery too, and takes up what an earlier run found;
+COTA_SHARD=1/2 does the first half of them.
 """
 
 import os
@@ -13,7 +14,7 @@ from cache import remembered
 from course import run
 from mutants import MUTANTS, QUICK_MUTANTS
 from oracle import FSCK
-from plans import all_plans, main_plans, sample
+from plans import SHARD_VARIABLE, all_plans, main_plans, sample, shard
 from report import add_torn
 from sweep import Verdict, sweep
 
@@ -76,10 +77,23 @@ def test_a_drive_that_fails_at_the_commit_costs_the_release_and_not_the_program(
     assert "FAILED" in row["said"], row
 
 
+def test_shards_share_out_every_course_once(monkeypatch):
+    names = [plan.name for plan in all_plans()]
+    found = []
+    for share in ("1/3", "2/3", "3/3"):
+        monkeypatch.setenv(SHARD_VARIABLE, share)
+        found += [plan.name for plan in shard(all_plans())]
+    assert sorted(found) == sorted(names)
+    assert len(set(names)) == len(names)
+    monkeypatch.setenv(SHARD_VARIABLE, "4/3")
+    with pytest.raises(ValueError, match="second of three"):
+        shard([])
+
+
 @pytest.mark.exhaustive
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.skipif(not EXHAUSTIVE, reason="set COTA_EXHAUSTIVE=1")
-@pytest.mark.parametrize("plan", all_plans(), ids=lambda plan: plan.name)
+@pytest.mark.parametrize("plan", shard(all_plans()), ids=lambda plan: plan.name)
 def test_so_it_is_in_every_course(plan):
     verdict = remembered(plan, sweep)
     add_torn(plan, verdict)
