@@ -121,6 +121,7 @@ class _Run:
         self._assigned = 0
         self._earlier = Flash()  # of the processes that have ended
         self._failure: Exception | None = None
+        self._over = False  # the program came to its end, or failed: the guard would start it again
         name = folder.name
         token = "t" * 12 + name
         self._device = str(client.devices.create(name, token=token)["id"]["id"])
@@ -166,7 +167,7 @@ class _Run:
         self._board.start()
         try:
             async with asyncio.timeout(self._case.patience):
-                while self._failure is None and self._board.phase != "wait":
+                while self._failure is None and not self._over and self._board.phase != "wait":
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             self._outcome.lines.append(f"[no end after {self._case.patience:.0f} s]")
@@ -193,6 +194,7 @@ class _Run:
     def _hear(self, line: str) -> None:
         if not line.startswith("@bench "):
             self._outcome.lines.append(line)
+            self._over = self._over or line.startswith("guard: ")
             return
         try:
             self._take(json.loads(line.removeprefix("@bench ")))
@@ -209,6 +211,7 @@ class _Run:
         self._outcome.marks.append(Mark(name, self._lab.counters(), flash, said))
         if name == "run end":
             self._earlier = flash
+            self._over = self._over or bool(self._outcome.all("end"))
         else:
             (self._outcome.folder / "ack").write_bytes(b"%d %d\n" % (said["number"], answer))
 

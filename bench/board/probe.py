@@ -86,8 +86,11 @@ def mark(name):
         ack.seek(0)
         answer = ack.read(32)
         if answer.startswith(wanted):
-            return int(answer[len(wanted) :].split(b"\n")[0])
+            break
         _sleep(_WAIT_SECONDS)
+    if name == "end":
+        _at_end()  # the guard would start the program again: the bench ends the board here
+    return int(answer[len(wanted) :].split(b"\n")[0])
 
 
 def payload():

@@ -227,7 +227,7 @@ def test_a_long_wi_fi_outage_in_mid_download_is_gone_on_from(quick: World, gatew
     quick.wait_until(lambda: gateway.count("/b.bin") == 1, "b.bin is asked for")
     time.sleep(1)  # the board has read what there is and waits for more
     quick.board.set_network(up=False)
-    quick.wait_for_line("No network with that ssid")
+    quick.wait_for_line("Wi-Fi is not joined")
     quick.board.set_network(up=True)
     hold.set()
     quick.wait_for("UPDATED", package["version"])

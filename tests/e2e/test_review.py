@@ -1,6 +1,5 @@
 """Programs, servers and operators that behave in ways nobody planned: the board stays reachable and the next release still comes."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -70,35 +69,39 @@ def a_file_is_in_the_way(make_world: Callable[..., World], gateway: Gateway | No
 _BLOCKED = {"thing": b"now a file", "app.py": b"x=1\n"}  # 14 bytes
 
 
-def test_a_committed_release_that_cannot_be_applied_leaves_the_board_reachable_for_another_one(make_world: Callable[..., World]) -> None:
+def undone(world: World, files: dict[str, bytes]) -> Json:
+    """Assign a release that cannot be applied, and see it undone."""
+    package = begin(world, files)
+    world.wait_for("FAILED", package["version"])
+    assert str(world.telemetry()["fw_error"]).startswith("undone apply ")
+    return package
+
+
+def retried(world: World) -> None:
+    """Let the board try the release that it gave up again, and see it installed."""
+    world.set_retry("r-1")
+    world.wait_until(lambda: world.states()[-1:] == ["UPDATED"], "UPDATED after a retry")
+
+
+def test_a_committed_release_that_cannot_be_applied_is_undone_and_the_next_one_comes(make_world: Callable[..., World]) -> None:
     world = a_file_is_in_the_way(make_world)
-    begin(world, _BLOCKED)
-    text = world.wait_for_error("later: apply ")
-    assert re.search(r", next try in \d+ s$", text)
-    world.wait_polls(3)
-    assert "FAILED" not in world.states()
-    package = world.publish(_TWO)
-    world.assign(package)
-    world.wait_for("UPDATED", package["version"])
+    undone(world, _BLOCKED)
+    assert "thing/a.txt" in world.drive() and "app.py" not in world.drive()
+    world.install(world.publish(_TWO))
     assert world.drive() == world.whole(_TWO)
     assert "thing" not in world.folders()
 
 
-def test_a_committed_release_that_another_one_began_to_replace_can_be_assigned_again(
-    make_world: Callable[..., World], gateway: Gateway
-) -> None:
-    world = a_file_is_in_the_way(make_world, gateway)
-    blocked = begin(world, _BLOCKED)
-    world.wait_for_error("later: apply ")
-    gateway.break_next("/app.py", Fault(status=502), times=999)
-    world.assign(world.publish(_TWO))
-    world.wait_for_error("later: git_status ")
-    gateway.heal()
+def test_a_committed_release_that_was_undone_comes_again_when_the_operator_says_so(make_world: Callable[..., World]) -> None:
+    world = a_file_is_in_the_way(make_world)
+    blocked = undone(world, _BLOCKED)
     world.stop()
     world.board.volume.write({"main.py": _QUICK})  # its program does it no more
     world.start()
-    world.assign(blocked)
-    world.wait_for("UPDATED", blocked["version"])
+    world.wait_polls(2)
+    assert "app.py" not in world.drive()
+    retried(world)
+    assert world.telemetry()["current_fw_version"] == blocked["version"]
     assert world.drive() == world.whole(_BLOCKED) | {"main.py": world.drive()["main.py"]}
 
 
@@ -112,22 +115,22 @@ def logger(make_world: Callable[..., World], when: str, left: int) -> World:
 
 def test_a_release_that_a_full_drive_stopped_gives_way_to_a_smaller_one(make_world: Callable[..., World]) -> None:
     world = logger(make_world, "committed", 40)
-    begin(world, _PAYLOAD)
-    world.wait_for_error("later: apply ")
-    world.wait_polls(2)
+    undone(world, _PAYLOAD)
+    assert "old.py" in world.drive() and "b.bin" not in world.drive()
     world.install(world.publish(_TWO))
     assert "app.py" in world.drive()
     assert not {"a.bin", "b.bin", "old.py"} & set(world.drive())
 
 
-def test_a_release_that_a_full_drive_stopped_is_finished_when_there_is_room_again(make_world: Callable[..., World]) -> None:
+def test_a_release_that_a_full_drive_stopped_is_installed_when_there_is_room_again(make_world: Callable[..., World]) -> None:
     world = logger(make_world, "committed", 0)
-    package = begin(world, _PAYLOAD)
-    world.wait_for_error("later: apply ")
+    package = undone(world, _PAYLOAD)
     world.stop()
+    world.board.volume.write({"main.py": _QUICK})
     world.board.volume.remove("logs/data.csv")
     world.start()
-    world.wait_for("UPDATED", package["version"])
+    retried(world)
+    assert world.telemetry()["current_fw_version"] == package["version"]
     assert {"a.bin", "b.bin"} <= set(world.drive())
 
 

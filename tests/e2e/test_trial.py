@@ -206,6 +206,7 @@ def test_ctrl_c_on_trial_gives_the_repl_and_does_not_count(make_world: MakeWorld
     lengthen(world, 300)
     package = on_trial(world, _NEXT)
     for _ in each_run_on_trial(world, 4):
+        world.wait_until(lambda: world.said().rfind("looks for a release") > world.said().rfind("the next release"), "it is in its loop")
         world.press(world.board.press_ctrl_c)
         world.wait_until(lambda: world.board.phase == "wait", "the board is at the REPL")
         world.press(world.board.press_ctrl_d)

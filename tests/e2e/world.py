@@ -1,6 +1,7 @@
 """One board, its server and its Git host as a test sees them: real parts, and calls that wait."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from cota.drive.tree import device_tree
+from cota.errors import CotaError
 from cota.git.make import Files, commit_tree, create_repository
 from cota.lab.server import Lab
 from cota.sim.board import Board, BoardOptions
@@ -223,7 +225,14 @@ class World:
     def wait_until(self, is_so: Callable[[], bool], what: str, patience: float = PATIENCE_SECONDS) -> None:
         """Wait until something is so; the test fails with the board's last words where it never is."""
         end = time.monotonic() + patience
-        while not is_so():
+
+        def is_so_now() -> bool:
+            # A drive that the board is writing to may not be readable at this instant.
+            with contextlib.suppress(CotaError):
+                return is_so()
+            return False
+
+        while not is_so_now():
             if time.monotonic() > end:
                 console = "\n".join(self.lines[-_CONSOLE_LINES:])
                 pytest.fail(f"{what}: not so after {patience} s\ntelemetry: {self.telemetry()}\nconsole:\n{console}")

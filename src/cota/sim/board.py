@@ -171,7 +171,11 @@ class Board:
         self._pressed.set()
 
     def press_ctrl_c(self) -> None:
-        """Press Ctrl-C on the console: KeyboardInterrupt in what runs; when it ends the program, the board is at the REPL (`wait`)."""
+        """Press Ctrl-C on the console: KeyboardInterrupt in what runs; when it ends the program, the board is at the REPL (`wait`).
+
+        MicroPython raises it at once, even in the midst of a collection of garbage, and then its heap stays locked; boards raise it between
+        two bytecodes. So press it while the program sleeps, not while it imports.
+        """
         process = self._process
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -236,7 +240,7 @@ class Board:
         named, ram = lifecycle.start_code(now.ram) if now.phase == "code" else (None, now.ram)
         script = self._hardware.write_run(now.phase, self._surroundings(named, ram))
         self.runs += 1
-        heap = self.profile.heap + self.profile.nvm_bytes + _SHIM_HEAP_BYTES
+        heap = self.profile.vm_heap + self.profile.nvm_bytes + _SHIM_HEAP_BYTES
         async with self._starting:
             self._process = process = await asyncio.create_subprocess_exec(
                 *self.vm.argv(script, heap),

@@ -4,6 +4,7 @@ import pytest
 
 from cota.drive.tree import with_settings
 from cota.sim import BoardOptions
+from cota.sim.profiles import find_profile
 
 from .conftest import MakeBench
 
@@ -266,7 +267,8 @@ print(os.uname().machine, os.uname().release, board.board_id, len(microcontrolle
 def test_the_program_finds_the_heap_that_the_profile_promises(vm_bench: MakeBench) -> None:
     text = vm_bench({"main.py": "import gc\ngc.collect()\nprint('free', gc.mem_free())"}).run_until()
     free = int(text.split("free ")[1].split()[0])
-    assert 187 * 1024 <= free <= 187 * 1024 * 1.05
+    promised = find_profile("pico-w").vm_heap
+    assert promised <= free <= promised * 1.05
 
 
 def test_a_program_that_takes_all_the_heap_gets_a_memory_error_and_the_board_says_so(vm_bench: MakeBench) -> None:

@@ -18,8 +18,9 @@ _FATAL_ALERT = -30592
 _VM_BYTES = 3600
 
 _live = []
-# mbedTLS's buffers for a record that comes in and one that goes out, with their headers; contexts and certificates are in small pieces.
-_PIECES = (16384 + 333, 4096 + 333)
+# mbedTLS's buffers for a record that comes in and one that goes out, with their headers, larger as the whole heap is (profiles.py);
+# contexts and certificates are in small pieces.
+_PIECES = ((16384 + 333) * 4 // 3, (4096 + 333) * 4 // 3)
 _SMALL_PIECE = 512
 
 
