@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import pytest
 from cache import remembered
-from course import run
+from course import Job, run
 from mutants import MUTANTS, QUICK_MUTANTS
 from oracle import FSCK
 from plans import SHARD_VARIABLE, all_plans, main_plans, sample, shard
 from report import add_torn
+from shapes import SHAPES
 from sweep import Verdict, sweep
 
 from cota.drive.strip import strip
@@ -64,6 +65,14 @@ def test_so_it_is_in_a_sample_of_all_other_courses():
         verdict = sweep(plan.job)
         print(f"{plan.name}: {verdict.cuts} cuts, {verdict.classes or 'at the edges of writes'}")
         assert not verdict.faults, f"{_SEED_VARIABLE}={seed}, {plan.name}:\n" + "\n".join(verdict.faults[:3])
+
+
+@pytest.mark.timeout(600)
+def test_a_cut_while_the_arena_grows_hides_no_room_from_the_update_that_comes_again():
+    shape = SHAPES["200 files"]  # more than half of the drive goes into the arena
+    verdict = sweep(Job(shape.old, shape.new, settled=True, only=(42, 54)))
+    _check(verdict)
+    assert verdict.cuts == 12
 
 
 def test_a_drive_that_fails_at_the_commit_costs_the_release_and_not_the_program():
