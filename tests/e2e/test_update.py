@@ -255,7 +255,7 @@ def test_the_systems_own_files_stay_and_are_not_brought(make_world: Callable[...
         "sd/placeholder.txt": b"1",
     }
     world = make_world(extra=system)
-    brought = {"boot_out.txt": b"no\n", "sd/a.txt": b"no\n", "app/._a.py": b"no\n", ".fseventsd/x": b"no\n", "cota_sys/j": b"no\n"}
+    brought = {"boot_out.txt": b"no\n", "sd/a.txt": b"no\n", "app/._a.py": b"no\n", ".fseventsd/x": b"no\n", "cota_sys/s/j": b"no\n"}
     world.deliver({"app/a.py": b"1\n", **brought})
     assert world.drive() == {**world.whole({"app/a.py": b"1\n"}), **{path: digest(data) for path, data in system.items()}}
     assert world.board.read("boot_out.txt").startswith(b"Adafruit CircuitPython")
@@ -421,7 +421,7 @@ def test_a_board_with_sha_1_alone_is_updated_too(make_world: Callable[..., World
     updated(world, {"a.bin": _BINARY}, {"a.bin": _BINARY * 2})
 
 
-@pytest.mark.skipif(not shutil.which("mdir"), reason="mtools is not installed")
+@pytest.mark.skipif(not shutil.which("mdir"), reason="a second reader of the FAT image: needs mdir (Debian: mtools)")
 def test_the_drive_of_an_updated_board_can_be_read_with_mtools(world: World) -> None:
     updated(world, {"app/a.py": b"1\n", "gone/x.py": b"1\n"}, {"app/a.py": b"2\n", "Long Name of a File.txt": b"3\n"})
     world.stop()

@@ -113,7 +113,7 @@ def _count_run():
 
         memory = alarm.sleep_memory
         at = len(memory) - 4
-    except (ImportError, AttributeError, NotImplementedError):
+    except (ImportError, AttributeError, NotImplementedError):  # a board without alarm, without sleep_memory, or whose port has none
         return 0
     kept = bytes(memory[at:])
     runs = min(kept[2] * 256 + kept[3] + 1, 65535) if kept[:2] == _RUN_MARK else 1
