@@ -60,7 +60,7 @@ def test_a_release_with_a_syntax_error_in_what_guards_it_is_undone(make_world: M
     good = world.board.read(path)
     broken = good[:-9] + b"\ndef f(:\n" if module != "lib/ota/start" else good.replace(b"time.sleep(10)", b"time.sleep(1")
     if module == "boot":
-        broken = good.replace(b"#####\n", b"(    \n")
+        broken = good.replace(b"#512 bytes.#\n", b"(          \n")
     assert len(broken) <= len(good)
     undone(world, {**_GOOD, path: broken})
     world.deliver(_NEXT)
@@ -215,11 +215,14 @@ def test_a_sleeper_that_asks_only_now_and_then_is_not_undone(make_world: MakeWor
     world.wait_for("UPDATED", str(package["version"]))
 
 
-def test_no_length_of_cota_retry_stops_an_update(make_world: MakeWorld) -> None:
+@pytest.mark.parametrize("mark", ["\x01" * 400, "\U0001f600" * 400, '"' * 400])
+def test_no_length_of_cota_retry_stops_an_update(make_world: MakeWorld, mark: str) -> None:
     world = begun(make_world)
     undone(world, {"main.py": b"1 / 0\n"})
-    world.set_retry("\x01" * 40)
-    world.wait_polls(3)
+    times = world.said().count("ZeroDivisionError")
+    world.set_retry(mark)
+    world.wait_until(lambda: world.said().count("ZeroDivisionError") >= times + 3, "it is tried once more")
+    world.wait_until(lambda: world.attributes().get("cota_retry") == mark, "the echo")
     world.deliver(_NEXT)
     undone(world, {"main.py": b"1 / 0\n"})
     world.deliver(_GOOD)

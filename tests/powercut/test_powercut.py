@@ -75,11 +75,12 @@ def test_a_cut_while_the_arena_grows_hides_no_room_from_the_update_that_comes_ag
     assert verdict.cuts == 12
 
 
-def test_a_drive_that_fails_at_the_commit_costs_the_release_and_not_the_program():
+@pytest.mark.parametrize("number", [5, 28])  # EIO, ENOSPC
+def test_a_drive_that_fails_at_the_commit_costs_the_release_and_not_the_program(number):
     source = (device_tree() / "lib/ota/store.py").read_text(encoding="utf-8")
     head = "    def write_record(self, slot, record):\n"
     assert source.count(head) == 1
-    broken = source.replace(head, head + "        raise OSError(5)\n")
+    broken = source.replace(head, head + f"        raise OSError({number})\n")
     plan = main_plans()[0]
     row = next(run(replace(plan.job, device={"lib/ota/store.py": strip(broken).encode()}, settled=False, only=(0, 0))))
     assert (row["end"], row["tree"]) == ("idle", "old"), row
