@@ -301,10 +301,7 @@ def _commit(journal):
             return
     journal["p"] = "T"
     journal["s"] = 1 - journal["s"]
-    for key in "abv":
-        journal[key] = 0
     journal["u"] = -int(time.monotonic())  # under the original's boot.py no reset comes before the trial
-    journal["w"] = ""
     save(journal)
 
 
