@@ -1,6 +1,6 @@
 """The updater as a program sees it: look for a release, install it, and tell ThingsBoard of every step."""
 
-from binascii import hexlify
+from binascii import crc32, hexlify
 
 from . import retry, store
 from .board import Board
@@ -16,17 +16,14 @@ from .thingsboard import ThingsBoard
 from .trial import Trial
 from .update import Update
 
-_ORIGINAL_KEYS = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
-# Failures that say nothing against the release, so that no number of them gives it up; a NetworkError is one too.
-_PATIENT = ("read_only", "git_limit", "git_status", "tb_status", "tb_token")
-
 
 def get_thingsboard_settings():
     """The original's settings as `os.getenv` gives them: wifi_ssid, wifi_password, thingsboard_url, thingsboard_port,
     thingsboard_device_token.
     """
     board = Board()
-    return {key.lower(): board.getenv(key) for key in _ORIGINAL_KEYS}
+    keys = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
+    return {key.lower(): board.getenv(key) for key in keys}
 
 
 class OverTheAirUpdate:
@@ -184,7 +181,8 @@ class OverTheAirUpdate:
         release = _assigned(shared)
         key = release["key"] if release else ""
         record = self._store.record(journal["s"])
-        self._retry = "".join(c for c in str(shared.get("cota_retry") or "")[:40] if " " <= c <= "~")  # the journal is one sector
+        retried = shared.get("cota_retry")
+        self._retry = "%x" % crc32(repr(retried).encode()) if retried else ""  # of any length; the journal is one sector
         self._report.contact(key, record, journal)
         now = self._board.seconds()
         self._trial.contact(now)
@@ -202,7 +200,7 @@ class OverTheAirUpdate:
             journal["x"] = journal["w"] = ""
             journal["e"] = self._retry
             self._store.write_journal(journal)
-            self._report.attributes({"cota_retry": self._retry})
+            self._report.attributes({"cota_retry": retried})
             given_up = False
         if journal["p"] == COMMITTED:  # this one cannot be finished here; only another one may take its place
             record = self._store.record(1 - journal["s"])
@@ -288,7 +286,8 @@ class OverTheAirUpdate:
         if exc.code in ("memory", "flash"):  # FatFs takes nothing more on a file that has failed once
             self._drop()
         self._tries += 1
-        if not isinstance(exc, NetworkError) and exc.code not in _PATIENT:
+        # Failures that say nothing against the release never give it up, however many they are.
+        if not isinstance(exc, NetworkError) and exc.code not in ("read_only", "git_limit", "git_status", "tb_status", "tb_token"):
             self._spent += 1
         if exc.later and self._spent < retry.MAX_TRIES:
             seconds = retry.wait(self._tries, self._board.chance(), exc.wait)
@@ -302,6 +301,7 @@ class OverTheAirUpdate:
         journal["e"] = self._retry
         try:
             if self._update is not None:
+                self._store.open_arena()  # commit has closed it
                 self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
             self._store.write_journal(journal)
         except OSError:
