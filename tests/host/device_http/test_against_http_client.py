@@ -116,7 +116,7 @@ def outcome(raw: bytes, cuts: list[int], method: str) -> tuple[object, ...]:
                     events.append((reader.status, dict(reader.headers), reader.length))
         reader.eof()
     except device.ProtocolError as exc:
-        return events, body, exc.code
+        return events, body, exc.args[0]
     return events, body, reader.reusable
 
 
