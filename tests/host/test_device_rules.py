@@ -48,7 +48,7 @@ CEILINGS = {
     "thingsboard": 1_180,
     "trial": 990,
     "update": 4_660,
-    "url": 2_020,
+    "url": 2_030,
     "verdict": 4_420,
 }
 

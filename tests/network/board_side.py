@@ -1,6 +1,6 @@
 """The board's side of a case: the real updater, from the poll to the commit, over real sockets. Runs in every VM; no pytest in it.
 
-Its drive is held in memory, its clock can be put forward, and what a board may not exceed is measured: open sockets, heap, and the time
+Its drive is held in memory, its clock can be put forward, and what a board may not exceed is measured: open sockets, and the time
 between two feedings of the watchdog.
 """
 
@@ -60,7 +60,6 @@ class Board:
     """Stands in for ota.board.Board.
 
     Attributes:
-        peak: Most bytes of heap that were allocated when the watchdog was fed; 0 where the VM does not tell.
         hungriest: Milliseconds of the longest time between two feedings.
     """
 
@@ -69,7 +68,6 @@ class Board:
         self._settings = settings
         self._ahead = 0
         self._began = time.monotonic()
-        self.peak = 0
         self.hungriest = 0
         self._fed = self.millis()
 
@@ -92,8 +90,6 @@ class Board:
         now = self.millis()
         self.hungriest = max(self.hungriest, now - self._fed)
         self._fed = now
-        if hasattr(gc, "mem_alloc"):
-            self.peak = max(self.peak, gc.mem_alloc())
 
     def socket_pool(self):
         return self.pool
@@ -143,12 +139,10 @@ def drive_class(store):
             pass
 
         def _read(self, path, offset, count):
-            return bytes(self._state.get(path, b"")[offset : offset + count])
+            return self._state.get((path, offset), b"")[:count]
 
         def _write(self, path, offset, data):
-            raw = self._state.get(path) or bytearray(8192 if path.endswith("r") else 12288)
-            raw[offset : offset + len(data)] = data
-            self._state[path] = raw
+            self._state[path, offset] = bytes(data)
 
         def open_arena(self):
             if self._bytes is None:
@@ -200,7 +194,6 @@ def run(ota, case, pool, cloud, git_hosts):
     drive = client.store.Store
     client.store.Store = drive_class(ota("store"))
     gc.collect()
-    before = gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
     try:
         updater = client.OverTheAirUpdate(cloud, None, case["slug"], None, board)
     finally:
@@ -245,5 +238,4 @@ def run(ota, case, pool, cloud, git_hosts):
         "open": left + board.pool.open,
         "hungriest": board.hungriest,
         "millis": board.millis(),
-        "heap": max(0, board.peak - before),
     }

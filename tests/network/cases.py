@@ -47,6 +47,10 @@ class Case:
     place: str = ""
 
     @property
+    def aborts(self) -> bool:
+        return ": aborts " in self.name
+
+    @property
     def heals(self) -> bool:
         return self.end != "stopped"
 

@@ -2,6 +2,7 @@
 
 import re
 import types
+from dataclasses import replace
 
 import board_side
 import pool
@@ -31,7 +32,11 @@ def judge(case: Case, done: dict, origin: Origin) -> None:
     """Fail unless the board did what the case says. `done` is what board_side.run gave."""
     record = origin.records[case.slug]
     said = f"{case.name}: {done['errors']} {done['end']}; asked {record.asked}"
-    assert tuple(error[1] for error in done["errors"]) == case.errors, said
+    codes = tuple(error[1] for error in done["errors"])
+    # RST overtakes what was sent before it, on some systems: then nothing of an answer came, and on a connection that was in use that is
+    # asked for once more at once.
+    assert codes == case.errors or (case.aborts and codes in ((), ("closed",))), said
+    case = replace(case, errors=codes)
     assert done["end"] == case.end, said
     for kind, code, later, text, wait in done["errors"]:
         assert (kind == "NetworkError") == (code in NETWORK), said
@@ -62,7 +67,7 @@ def judge_requests(case: Case, record, said: str) -> None:
     if case.end == "failed":
         expected -= 1
     # A connection that was closed before the answer began costs one more request, on a new one.
-    assert record.count(case.kind) in (expected, expected + len(case.errors)) or case.kind == "poll", said
+    assert record.count(case.kind) in (expected, expected + max(len(case.errors), case.aborts)) or case.kind == "poll", said
     if case.kind == "file":
         assert record.count("other") == 2, said
         for text in record.ranges():

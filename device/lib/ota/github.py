@@ -11,7 +11,7 @@ SHA_ONLY = "application/vnd.github.sha"  # the commit's 40 digits as the whole b
 _API = ("api.github.com", "/repos", "/api/v3")
 _RAW = ("raw.githubusercontent.com", "", "/raw")
 _REFUSALS = {401: "git_denied", 403: "git_denied", 404: "git_repo", 409: "git_empty", 422: "git_ref"}
-_UNKNOWN_WAIT = 60  # seconds; GitHub asks for a minute at least where it names no time
+_MINUTE = 60  # seconds; GitHub asks for a minute at least where it names no time
 _DAY = 86400  # seconds; a host that asks for more is asked again after a day
 
 
@@ -60,7 +60,7 @@ def refusal(status, headers, what, listed=False):
     seconds = wait(headers)
     if status == 429 or (status == 403 and (headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers)):
         code = "git_limit"
-        seconds = seconds or _UNKNOWN_WAIT
+        seconds = seconds or _MINUTE
     elif listed and status in (404, 409, 422):
         code = "git_answer"
     return error(code, what + " (HTTP " + str(status) + ")", seconds)
@@ -72,10 +72,10 @@ def wait(headers):
     A board has no clock: a time is read against the answer's own Date, both within a day, because GitHub's limits are hourly.
     """
     after, reset, now = [headers.get(name, "") for name in ("retry-after", "x-ratelimit-reset", "date")]
-    if after.isdigit() and len(after) < 10:
+    if after.encode().isdigit() and len(after) < 10:
         return min(int(after), _DAY)
     until = _clock(after)
-    if until is None and reset.isdigit() and len(reset) < 12 and headers.get("x-ratelimit-remaining") == "0":
+    if until is None and reset.encode().isdigit() and len(reset) < 12 and headers.get("x-ratelimit-remaining") == "0":
         until = int(reset)
     now = _clock(now)
     if now is None or until is None:

@@ -31,7 +31,7 @@ def split(url):
     port = PORTS[scheme]
     if ":" in host:
         host, _, digits = host.partition(":")
-        port = int(digits) if digits.isdigit() and len(digits) < 6 else 0
+        port = int(digits) if digits.encode().isdigit() and len(digits) < 6 else 0
     if not host or not 0 < port < 65536:
         raise error("url", _shown(url))
     return scheme, host, port, target if target[:1] == "/" else "/" + target
