@@ -5,7 +5,8 @@ import time
 import microcontroller
 import supervisor
 
-_HARD_FAULT = 0x48  # read by the recovery: a hard fault counts against a release on trial
+# Read by the recovery: a hard fault counts against a release on trial, a brown-out does not.
+_LEFT = {"HARD_FAULT": 0x48, "BROWNOUT": 0x42}
 _STAYS = ("NONE", "USER", "PROGRAMMATIC", "SAFE_MODE_PY_ERROR", "USB_BOOT_DEVICE_NOT_INTERFACE_ZERO", "USB_TOO_MANY_ENDPOINTS")
 _FIRST_WAIT = 10  # seconds, doubled at each fault since power-on
 _LONGEST_WAIT = 600
@@ -18,12 +19,11 @@ def _faults(reason):
 
         memory = alarm.sleep_memory
         at = len(memory) - 5
-        if reason == "HARD_FAULT":
-            memory[at] = _HARD_FAULT
+        memory[at] = _LEFT.get(reason, 0)
         count = min(memory[at - 1] + 1, 255)
         memory[at - 1] = count
         return count
-    except (ImportError, AttributeError, NotImplementedError):
+    except (ImportError, AttributeError, NotImplementedError):  # a board without alarm, without sleep_memory, or whose port has none
         return 4
 
 

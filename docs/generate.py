@@ -1,24 +1,20 @@
-"""Writes the pages that follow from the code: docs/errors.md and docs/cli.md.
+"""Writes the pages that follow from the code: docs/errors.md, docs/cli.md and docs/boards.md.
 
     python docs/generate.py            writes them
     python docs/generate.py --check    writes nothing, and exits with 1 if one is not as it should be
 
-`error_advice.toml` beside this file says for each code of `device/lib/ota/errors.py` what to do about it; a test fails where one lacks.
+`src/cota/explain/advice.toml` says for each code of `device/lib/ota/errors.py` what to do about it; a test fails where one lacks.
 """
 
-import ast
-import importlib.util
 import json
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from cota.explain import device_module, error_advice, error_codes
+
 DOCS = Path(__file__).parent
-ROOT = DOCS.parent
-ADVICE = DOCS / "error_advice.toml"
 _NOTE = "<!-- Made by docs/generate.py. Change that, or what it reads, and run it again. -->"
 _HELP_WIDTH = 100  # columns of the help texts, whatever terminal this runs in
 
@@ -47,45 +43,40 @@ Errors while the device only looks for a release are not counted; it looks again
 """
 
 
-def device_module(name: str) -> ModuleType:
-    """Load one pure module of the device library by itself.
+_BOARDS_HEAD = """# Boards known to fit
 
-    Args:
-        name: The module's name without `.py`; it must import nothing from its package.
-    """
-    spec = importlib.util.spec_from_file_location(f"device_{name}", ROOT / "device/lib/ota" / f"{name}.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+cOTA runs on stock CircuitPython 9 and 10 on boards with Wi-Fi. These are the ones whose drive, heap and limits the simulator knows; a test
+runs updates on each of them, simulated. The first column is what `cota sim` and `cota demo` take as `--board`.
 
+| `--board` | board | chip | drive | heap | largest release, first | largest release, again and again |
+|---|---|---|---:|---:|---:|---:|
+{rows}
 
-def device_constant(module: str, name: str) -> Any:
-    """Read a constant of a device module that cannot be loaded by itself."""
-    tree = ast.parse((ROOT / "device/lib/ota" / f"{module}.py").read_text(encoding="utf-8"))
-    found = [node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name]
-    return ast.literal_eval(found[0])
+* **Drive** is the size of CIRCUITPY. **Heap** is what a program finds free at its start, and a TLS connection takes about 30 KB of it on a
+  Pico W while it is open; on Espressif's chips it takes nothing of it. An update needs about 12 KB besides your program.
+* **Largest release** is an estimate in KiB of files, with {own} KiB for cOTA itself and its state, as `cota install` puts
+  it there; copied by hand it takes some 70 KiB more. The first release needs its room twice:
+  once staged, once in place. For a later one in which every file changes the old contents are kept too, so that it can be undone: three
+  times. An update that changes little needs little; a board that lacks the room says so (`space`) before anything has changed.
+* Other boards with these chips fit alike: look at the size of the drive and at the free heap (`gc.mem_free()`).
 
+What differs between them:
 
-def error_codes() -> dict[str, tuple[bool, str]]:
-    """Give each code with whether the device tries again, and its sentence."""
-    errors = device_module("errors")
-    codes: dict[str, tuple[bool, str]] = {code: (True, sentence) for code, sentence in {**errors._NETWORK, **errors._LATER}.items()}
-    codes.update({code: (False, sentence) for code, sentence in errors._NEVER.items()})
-    return codes
+| `--board` | CircuitPython's board id | drive over USB | longest watchdog | remembers across resets |
+|---|---|---|---:|---|
+{limits}
 
-
-def error_advice() -> dict[str, dict[str, str]]:
-    """Read the advice: group -> code -> what to do."""
-    advice: dict[str, dict[str, str]] = tomllib.loads(ADVICE.read_text(encoding="utf-8"))
-    return advice
+* Without a drive over USB the board is written over [the web workflow](install.md#over-the-network), and nobody holds the drive.
+* A watchdog of 8 seconds is too short to be armed by cOTA itself: see `COTA_WATCHDOG` in [Settings](settings.md). On the others a trial
+  arms it, so that a release that hangs is undone too.
+* What a board remembers across resets are the runs and failures of a program, so that power cycles are told from crashes.
+"""
 
 
 def errors_page() -> str:
     """Make the page of the error codes."""
     codes, classes = error_codes(), device_module("errors")._CLASSES
-    lines = [_NOTE, "", _ERRORS_HEAD.format(tries=device_constant("attempts", "MAX_TRIES"))]
+    lines = [_NOTE, "", _ERRORS_HEAD.format(tries=device_module("attempts").MAX_TRIES)]
     for group, advice in error_advice().items():
         title, text = _GROUPS[group]
         lines += [f"## {title}", "", text, ""]
@@ -107,6 +98,22 @@ def cli_page() -> str:
     for name, text in help_texts():
         lines += [f"## {name}", "", "```text", text, "```", ""]
     return "\n".join(lines)
+
+
+def boards_page() -> str:
+    """Make the page of the boards from the simulator's profiles."""
+    from cota.publish.check import OWN_BYTES
+    from cota.sim.profiles import KIB, PROFILES
+
+    rows, limits = [], []
+    for board in PROFILES.values():
+        room = board.drive_bytes - OWN_BYTES
+        sizes = [board.drive_bytes, board.heap, room // 2, room // 3]
+        rows.append(f"| `{board.name}` | {board.machine} | {board.mcu} | " + " | ".join(f"{size // KIB:,} KiB" for size in sizes) + " |")
+        usb, memory = "yes" if board.msc else "no", "yes" if board.sleep_bytes else "no"
+        limits.append(f"| `{board.name}` | `{board.board_id}` | {usb} | {board.watchdog_max:g} s | {memory} |")
+    text = _BOARDS_HEAD.format(rows="\n".join(rows), limits="\n".join(limits), own=OWN_BYTES // KIB)
+    return f"{_NOTE}\n\n{text}"
 
 
 def help_texts() -> Iterator[tuple[str, str]]:
@@ -151,7 +158,7 @@ def _cell(value: object) -> str:
     return str(value).replace("|", "\\|")
 
 
-PAGES = {"errors.md": errors_page, "cli.md": cli_page}
+PAGES = {"errors.md": errors_page, "cli.md": cli_page, "boards.md": boards_page}
 
 
 def stale_pages() -> list[str]:

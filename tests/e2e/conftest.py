@@ -13,21 +13,12 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from world import World
 
-from cota.git.make import commit_tree, create_repository
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.thingsboard import Client
 
 # Between two devices of the lab's queue; ThingsBoard's own is 0.6.
 _PACE_SECONDS = 0.02
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """What the lab's Git host shows; it looks anew at each request, so worlds add theirs."""
-    seed = create_repository(tmp_path_factory.mktemp("seed") / "repository")
-    commit_tree(seed, {"seed.txt": b"seed\n"})
-    return {"acme/seed": seed}
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,14 @@ def begin(world: World) -> Json:
     return package
 
 
+def wait_until_it_waits(world: World) -> None:
+    """Wait until the board has read all that was sent: its program tells each step, and says nothing for a second."""
+    said = -1
+    while len(world.lines) != said:
+        said = len(world.lines)
+        time.sleep(1)
+
+
 def told_later(world: World, code: str) -> tuple[str, int]:
     """Wait for a failure that will be retried; gives its sentence and the wait in seconds."""
     text = world.wait_for_error("later: ")
@@ -211,6 +219,7 @@ def test_a_short_wi_fi_outage_in_mid_download_is_sat_out(world: World, gateway: 
     gateway.break_next("/b.bin", Fault(after=60_000, hold=hold))
     package = begin(world)
     world.wait_until(lambda: gateway.count("/b.bin") == 1, "b.bin is asked for")
+    wait_until_it_waits(world)  # between two steps its program would join Wi-Fi again, and lose the connection by that
     world.board.set_network(up=False)
     hold.set()
     time.sleep(1)  # shorter than the updater's own patience with a silent connection
@@ -225,7 +234,7 @@ def test_a_long_wi_fi_outage_in_mid_download_is_gone_on_from(quick: World, gatew
     gateway.break_next("/b.bin", Fault(after=60_000, hold=hold))
     package = begin(quick)
     quick.wait_until(lambda: gateway.count("/b.bin") == 1, "b.bin is asked for")
-    time.sleep(1)  # the board has read what there is and waits for more
+    wait_until_it_waits(quick)
     quick.board.set_network(up=False)
     quick.wait_for_line("Wi-Fi is not joined")
     quick.board.set_network(up=True)

@@ -17,6 +17,13 @@ MakeWorld = Callable[..., World]
 _AWAKE = "looks for a release now and then"  # the example's first words
 _FAST = 1200.0  # an hour of the board's clock is three seconds
 _NEXT = {"main.py": b"print('the next release')\n" + _MAIN, "app.py": b"RELEASE = 'next'\n"}
+# Goes to deep sleep at its start, once for each /sd/sleep.
+_SLEEPER = b"""import alarm, os, time
+if "sleep" in os.listdir("/sd"):
+    os.remove("/sd/sleep")
+    print("good night")
+    alarm.exit_and_deep_sleep_until_alarms(alarm.time.TimeAlarm(monotonic_time=time.monotonic() + 20))
+"""
 _GUARD_OFF = {"COTA_GUARD": "off"}
 
 
@@ -89,14 +96,25 @@ def test_a_confirmed_program_starts_again_after_a_hard_fault(make_world: MakeWor
 
 
 def test_power_cuts_resets_by_button_and_deep_sleep_never_count(make_world: MakeWorld) -> None:
-    world = begun(make_world)
+    world = begun(make_world, extra={"sd/x": b""})
     lengthen(world, 300)
-    package = on_trial(world, _NEXT)
-    for number in each_run_on_trial(world, 7):
-        if number % 2:
-            world.press(world.board.press_reset)
-        else:
-            world.restart()
+    package = on_trial(world, {**_NEXT, "main.py": _SLEEPER + _NEXT["main.py"]})
+
+    def goes_to_sleep_before_contact() -> None:
+        world.stop()
+        world.board.volume.write({"sd/sleep": b""})
+        world.start()
+        world.wait_for_line("good night", world.said().count("good night") + 1)
+
+    def press_reset() -> None:
+        world.press(world.board.press_reset)
+
+    world.wait_for_line("the next release")
+    for befalls in (press_reset, world.restart, goes_to_sleep_before_contact) * 4:
+        seen = world.said().count("the next release")
+        befalls()
+        world.wait_for_line("the next release", seen + 1)
+    assert "UPDATED" not in world.states()
     world.wait_for("UPDATED", str(package["version"]))
     assert world.errors() == []
 

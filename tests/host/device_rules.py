@@ -15,10 +15,10 @@ PURE = {"binascii", "collections", "errno", "hashlib", "io", "json", "re", "stru
 GRANTS = {
     "store": {"os"},
     # These stand alone: run by boot.py and in place of the program, before and instead of the library.
-    "redo": {"alarm", "microcontroller", "os", "supervisor"},
+    "redo": {"alarm", "microcontroller", "os", "supervisor", "time"},
     "drive": {"board", "digitalio", "os", "storage", "supervisor"},
     "start": {"code", "main", "microcontroller", "time"},
-    "guard": {"alarm", "gc", "os", "time"},
+    "guard": {"alarm", "gc", "microcontroller", "os", "supervisor", "time"},
     "verdict": {"alarm", "microcontroller", "os", "ota", "supervisor", "sys", "time", "traceback", "watchdog", "wifi"},
     "ask": {"os", "socketpool", "ssl", "wifi"},
     "__init__": {"gc"},

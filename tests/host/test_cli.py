@@ -87,7 +87,7 @@ def test_every_command_has_help_on_itself_and_on_each_option(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert command.help
-    for parameter in command.params:
+    for parameter in (one for one in command.params if isinstance(one, click.Option)):  # click has no help on arguments
         assert getattr(parameter, "help", None), f"{name}: {parameter.name}"
 
 

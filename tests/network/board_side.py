@@ -83,6 +83,9 @@ class Board:
     def chance(self):
         return 0.5
 
+    def slept(self):
+        return False
+
     def getenv(self, key):
         return self._settings.get(key)
 

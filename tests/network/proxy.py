@@ -93,12 +93,15 @@ class Proxy:
             threading.Thread(target=self._serve, args=(client, fault, number), daemon=True).start()
 
     def _serve(self, client: socket.socket, fault: Fault, number: int) -> None:
+        client.settimeout(_PATIENCE_SECONDS)
         try:
             server = socket.create_connection(self._upstream, _PATIENCE_SECONDS)
         except OSError:
-            client.close()
+            with client, contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(_PIECE):
+                    pass  # closed with a request unread, the connection would end in RST instead
             return
-        client.settimeout(_PATIENCE_SECONDS)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._live |= {client, server}

@@ -44,8 +44,8 @@ class Mutant:
         return replace(Job(shape.old, shape.new, settled=True, bad=self.bad), device={_PATH: strip(source).encode()})
 
 
-_APPLY = '            _apply(journal["f"], journal["m"], journal["h"])\n'
-_UNDO = '        _apply(journal["F"], journal["M"], journal["H"])\n'
+_APPLY = '            _apply(journal, "fmh")\n'
+_UNDO = '        _apply(journal, "FMH")\n'
 _WRITE_HEAD = "    old = _size(path)\n    grows ="
 
 MUTANTS = (

@@ -63,7 +63,7 @@ def test_so_it_is_in_a_sample_of_all_other_courses():
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(4 * 3600)
-@pytest.mark.skipif(not EXHAUSTIVE, reason="set COTA_EXHAUSTIVE=1")
+@pytest.mark.skipif(not EXHAUSTIVE, reason="takes hours; make test cuts a sample of them, make test-exhaustive all")
 @pytest.mark.parametrize("plan", all_plans(), ids=lambda plan: plan.name)
 def test_so_it_is_in_every_course(plan):
     verdict = remembered(plan, sweep)

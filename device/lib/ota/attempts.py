@@ -4,12 +4,10 @@ Waits are exponential with jitter. They survive a reset: what `kept` gives is wr
 clock while it is off, so the whole wait begins anew.
 """
 
-from .errors import NetworkError
-
 FIRST_WAIT = 15  # seconds before the second try
 MAX_WAIT = 3600  # seconds; a board that waits longer looks dead
 MAX_TRIES = 12  # some hours of trying, then the release is given up
-# Failures that say nothing against the release, so that no number of them gives it up; a NetworkError is one too.
+# Failures that say nothing against the release, so that no number of them gives it up; a NetworkError, which is an OSError, is one too.
 _PATIENT = ("read_only", "git_limit", "git_status", "tb_status", "tb_token")
 
 
@@ -38,17 +36,21 @@ class Attempts:
         # which release; failures; those of them that count against it; seconds from the last one to the next try
         self.kept: list = ["", 0, 0, 0]
 
-    def begin(self, key, kept, now, spread):
-        """Take up the release `key`: after `spread` seconds, so that a fleet told at once does not come at once, or as `kept` has it."""
+    def begin(self, key, kept, now):
+        """Take up the release `key`: at once, or as `kept` has it.
+
+        Args:
+            now: Seconds since power-on; None after a deep sleep, which was the wait: such a board may never be awake for long enough.
+        """
         key = key[:8]  # tells it from another
-        self.kept = kept if kept and kept[0] == key else [key, 0, 0, spread]
-        self.next = now + self.kept[3]
+        self.kept = kept if kept and kept[0] == key else [key, 0, 0, 0]
+        self.next = 0 if now is None else now + self.kept[3]
 
     def failed(self, exc, now, chance):
         """Count a failure; gives the seconds until the next try, or None where the release is given up."""
         kept = self.kept
         kept[1] += 1
-        if not isinstance(exc, NetworkError) and exc.code not in _PATIENT:
+        if not isinstance(exc, OSError) and exc.code not in _PATIENT:
             kept[2] += 1
         if not exc.later or kept[2] >= MAX_TRIES:
             return None

@@ -53,24 +53,22 @@ class OverTheAirUpdate:
             progress: Called as `progress(phase, done, total)` after each step of an update.
             board: What stands in for `ota.board.Board`, for tests.
         """
-        self._board = board or Board()
-        self._settings = Settings(self._board.getenv)
+        board = self._board = board or Board()
+        self._settings = Settings(board.getenv)
         self._store = store.Store()
-        self._net = Net(self._board)
+        self._net = Net(board)
         address = server(tb_url or self._settings.url, tb_port or self._settings.port)
         self._cloud = ThingsBoard(self._net, address, tb_device_access_token or self._settings.token)
         self._journal = self._store.journal()
-        self._reporter = Reporter(self._cloud, self._store, self._board, self._settings)
+        self._report = Reporter(self._cloud, self._store, board, self._settings)
         self._progress = progress
-        self._trial = Trial(self._board.getenv, self._board.seconds())
-        self._release = None  # what ThingsBoard assigns, as `_assigned` made it
-        self._update = None
+        self._trial = Trial(board.getenv, board.seconds())
+        self._release = self._update = None  # what ThingsBoard assigns, as `_assigned` made it; what installs it
         self._retry = ""  # cota_retry as last seen
         self._attempts = Attempts()
-        self._next_poll = self._next_redo = 0
         self._redone = 0  # failed tries to finish a committed release
+        self._poll_at = self._redo_at = self.done = self.total = 0
         self.phase = "idle"
-        self.done = self.total = 0
 
     def is_new_firmware_available(self) -> bool:
         """Say whether a release waits to be installed. Asks the server once per COTA_POLL_SECONDS; between, it answers at once.
@@ -83,22 +81,20 @@ class OverTheAirUpdate:
             return False  # until `restart`
         now = self._board.seconds()
         self._board.feed()
-        if self._settle(now):
-            self._next_poll = now
-        if self._update is not None and now >= self._attempts.next:
-            return True  # an update is under way: its connection is not disturbed
-        if now >= self._next_poll:
-            poll = self._settings.poll
-            self._next_poll = now + max(1, int(poll * (0.5 + self._board.chance())))
-            try:
+        try:
+            if self._settle(now):
+                self._poll_at = now
+            # While an update is under way its connection is not disturbed.
+            if now >= self._poll_at and (self._update is None or now < self._attempts.next):
+                self._poll_at = now + max(1, int(self._settings.poll * (0.5 + self._board.chance())))
                 self._poll()
-            except Exception as exc:
-                exc = _ours(exc)
-                self._next_poll += exc.wait or 0
-                self._ask_guard(now, exc.code != "wifi")
-                raise exc
-            finally:
                 self._net.close()  # an idle TLS connection would hold 30 KB of a Pico W's heap
+        except Exception as exc:
+            self._net.close()
+            exc = _ours(exc)
+            self._poll_at += exc.wait or 0
+            self._ask(now, exc.code != "wifi")
+            raise exc
         return self._release is not None and now >= self._attempts.next
 
     def download_firmware_files(self, directory="."):
@@ -108,7 +104,7 @@ class OverTheAirUpdate:
             directory: Kept for the original's programs; a release is always installed at the drive's root.
         """
         if directory not in (".", "/", "", "./"):
-            raise RuntimeError("a release is installed at the root of the drive; leave `directory` out")
+            raise RuntimeError("leave `directory` out")
         self.begin()
         while self.step() != "done":
             pass
@@ -144,19 +140,19 @@ class OverTheAirUpdate:
         update = self._update
         try:
             if update.phase == "commit":
-                self._reporter.send({"fw_state": "VERIFIED"})
+                self._report.send({"fw_state": "VERIFIED"})
             elif update.phase == "list" and self._journal["p"] in (COMMITTED, UNDOING):
                 self._abandon()
             before, self.phase = update.phase, update.step()
             if self.phase == "done":  # work lies between the two, so that they differ in time: of two in one millisecond one is lost
-                self._reporter.send({"fw_state": "UPDATING"})
+                self._report.send({"fw_state": "UPDATING"})
             self.done, self.total = update.done, update.total
             if self.phase == "verify" != before:
-                self._reporter.send({"fw_state": "DOWNLOADED"})
+                self._report.send({"fw_state": "DOWNLOADED"})
         except Exception as exc:
             raise self._failed(_ours(exc))
         if self.phase == "done":
-            self._drop_update()
+            self._drop()
             self.phase = "done"
         if self._progress:
             self._progress(self.phase, self.done, self.total)
@@ -177,23 +173,23 @@ class OverTheAirUpdate:
             if self._hooked():
                 self._board.reset()
             self._forget()  # the arena is the recovery's now
-            self._redo_again()  # the original's boot.py does not know how: the same recovery, run from here
+            self._redo()  # the original's boot.py does not know how: the same recovery, run from here
         self._board.reload()
 
     def _poll(self):
         journal = self._journal
-        if journal["p"] in (COMMITTED, UNDOING) and self._board.seconds() >= self._next_redo:
-            self._redo_again()
+        if journal["p"] in (COMMITTED, UNDOING) and self._board.seconds() >= self._redo_at:
+            self._redo()
         shared = self._cloud.shared()
         release = _assigned(shared)
         key = release["key"] if release else ""
         record = self._store.record(journal["s"])
-        self._retry = str(shared.get("cota_retry") or "")[:40]
-        self._reporter.contact(key, record, journal)
+        self._retry = "".join(c for c in str(shared.get("cota_retry") or "")[:40] if " " <= c <= "~")  # the journal is one sector
+        self._report.contact(key, record, journal)
         now = self._board.seconds()
         self._trial.contact(now)
         if not self._settle(now):
-            self._ask_guard(now, True)
+            self._ask(now, True)
         if journal["p"] == TRIAL:  # the arena holds the way back: no other release before this one has proved itself
             self._forget()
             return
@@ -206,54 +202,60 @@ class OverTheAirUpdate:
             journal["x"] = journal["w"] = ""
             journal["e"] = self._retry
             self._store.write_journal(journal)
-            self._reporter.attributes({"cota_retry": self._retry})
+            self._report.attributes({"cota_retry": self._retry})
             given_up = False
         if journal["p"] == COMMITTED:  # this one cannot be finished here; only another one may take its place
             record = self._store.record(1 - journal["s"])
         if not key or given_up or key == record.get("key"):
             self._forget()
+            journal["t"] = 0
         elif self._release is None or key != self._release["key"]:
             self._forget()
             self._release = release
-            self._attempts.begin(key, journal.get("t"), now, int(self._settings.poll * self._board.chance() / 2))
+            self._attempts.begin(key, journal.get("t"), None if self._board.slept() else now)
 
     def _settle(self, now):
         """Confirm the release on trial, where it has proved itself; True if it was this call."""
         journal = self._journal
-        if not self._trial.ends_well(journal, now, self._hooked()):
+        if journal["p"] != TRIAL or not self._trial.ends_well(journal, now, self._hooked()):
             return False
-        journal["p"] = IDLE
-        journal["x"] = journal["w"] = ""
-        journal["o"] = 0
+        self._report.greeted = ""  # whatever fails from here on, the next contact tells it
         try:
+            journal["p"] = IDLE
+            journal["x"] = journal["w"] = ""
+            journal["o"] = 0
             self._store.write_journal(journal)
-        except OSError:  # USB holds the drive: the trial goes on until it lets go
-            self._journal = self._store.journal()
-            return False
-        self._reporter.updated(self._store.record(journal["s"]))
-        self._net.close()
+        except Exception:  # USB holds the drive, or the heap is full: the trial goes on until that is over
+            journal = self._journal = self._store.journal()
+            if journal["p"] == TRIAL:  # FatFs may have written all the same
+                return False
+        self._report.updated(self._store.record(journal["s"]))
         return True
 
-    def _ask_guard(self, now, joined):
+    def _ask(self, now, joined):
         """Let the guard decide whether a silence is the release's fault or an outage; it does so after a reload."""
         asked = self._trial.verdict(self._journal, now, joined)
         if asked:
-            self._journal["v"] = asked
-            try:
-                self._store.write_journal(self._journal)
-            except OSError:
-                return
-            self._board.reload()
+            self._reload("v", asked)
+
+    def _reload(self, key, value):
+        """Start the program again, and leave word of why in the journal; not where the drive cannot be written."""
+        self._journal[key] = value
+        try:
+            self._store.write_journal(self._journal)
+        except OSError:
+            return
+        self._board.reload()
 
     def _hooked(self):
-        return (self._store.read_small("boot.py", 4096) or b"")[: len(BOOT_HOOK)] == BOOT_HOOK
+        return (self._store.read_small("boot.py", 4096) or b"").startswith(BOOT_HOOK)
 
     def _forget(self):
         """Drop the update under way: it is for another release, or for none."""
-        self._drop_update()
+        self._drop()
         self._release = None
 
-    def _redo_again(self):
+    def _redo(self):
         """boot.py could not finish the release (or is the original's, which does not try)."""
         try:
             self._store.redo()
@@ -261,8 +263,8 @@ class OverTheAirUpdate:
             # Each try may lose clusters on a drive with a torn folder, so the waits grow.
             self._redone += 1
             seconds = wait(self._redone, 1)
-            self._next_redo = self._board.seconds() + seconds
-            self._reporter.failed(error("apply", repr(exc)[:100]), seconds)
+            self._redo_at = self._board.seconds() + seconds
+            self._report.failed(error("apply", repr(exc)[:100]), seconds)
             return
         self._board.reload()
 
@@ -270,37 +272,36 @@ class OverTheAirUpdate:
         self._board.hold_reload(True)
         if not self._release["url"]:
             raise error("no_url", self._release["title"])
-        keep = self._settings.keep + list(self.keep_files) + [name.rstrip("/") + "/" for name in self.keep_folders]
-        rules = Rules(keep, self._settings.update_settings)
-        self._update = Update(
-            self._store, self._net, rules, self._settings.git_hosts, self._release, self._board.getenv("COTA_BACKUP") == "optional"
-        )
-        self._reporter.send({"fw_state": "DOWNLOADING"})
+        settings = self._settings
+        keep = settings.keep + list(self.keep_files) + [name.rstrip("/") + "/" for name in self.keep_folders]
+        rules = Rules(keep, settings.update_settings)
+        optional = self._board.getenv("COTA_BACKUP") == "optional"
+        self._update = Update(self._store, self._net, rules, settings.git_hosts, self._release, optional)
+        self._report.send({"fw_state": "DOWNLOADING"})
         self.phase = self._update.phase
 
     def _failed(self, exc):
         """Decide what a failure means for the release under way, and tell the server; gives the exception to raise."""
         if self._release is None:
             return exc
-        if exc.code == "memory":
-            self._drop_update()
         journal = self._journal
+        if exc.code in ("memory", "flash"):  # FatFs takes nothing more on a file that has failed once
+            self._drop()
         seconds = self._attempts.failed(exc, self._board.seconds(), self._board.chance())
         journal["t"] = self._attempts.kept
-        if seconds is None:
-            journal["x"] = self._release["key"]
-            journal["w"] = ""
-            journal["e"] = self._retry
-            journal["t"] = 0
         try:
-            if seconds is None and self._update is not None:
-                self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
+            if seconds is None:
+                journal.update({"x": self._release["key"], "w": "", "e": self._retry, "t": 0})
+                if self._update is not None:
+                    self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
             self._store.write_journal(journal)
-        except OSError:
+        except (OSError, MemoryError):
             pass  # a drive that cannot be written: the release is tried again after the next start
         if seconds is None:
             self._forget()
-        self._reporter.failed(exc, seconds)
+        self._report.failed(exc, seconds)
+        if seconds and exc.code == "memory" and self._attempts.kept[1] > 1 and not journal.get("z"):
+            self._reload("z", 1)  # the heap may be in pieces: once a release it starts in a fresh one
         return exc
 
     def _abandon(self):
@@ -310,7 +311,7 @@ class OverTheAirUpdate:
         journal["p"] = IDLE
         self._store.write_journal(journal)
 
-    def _drop_update(self):
+    def _drop(self):
         if self._update is not None:
             self._update.close()
             self._update = None
@@ -334,13 +335,12 @@ def _assigned(shared):
 
     The key stands for the tuple (title, version, url, checksum): a release that was given up is tried again when one of them changes.
     """
-    if shared.get("fw_title") is None or shared.get("fw_version") is None:
+    if None in (shared.get("fw_title"), shared.get("fw_version")):
         return None
     release = {}
     hasher = sha1()
     for name in ("title", "version", "url", "checksum"):
-        text = str(shared.get("fw_" + name) or "")
+        text = release[name] = str(shared.get("fw_" + name) or "")
         hasher.update(text.encode() + b"\0")
-        release[name] = text
     release["key"] = hexlify(hasher.digest()).decode()
     return release

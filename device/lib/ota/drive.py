@@ -8,6 +8,7 @@ updater waits and reports it. Only constant text is printed, because a changed b
 import os
 
 import storage
+import supervisor
 
 
 def _button_held(name):
@@ -26,23 +27,21 @@ def _owner():
         return "USB (cota.usb)"
     except OSError:
         pass
-    pin = os.getenv("COTA_USB_PIN")
     try:
+        pin = os.getenv("COTA_USB_PIN")
         if pin and _button_held(pin):
             return "USB (button)"
-    except (ImportError, AttributeError, ValueError):
+    except Exception:
         return "the updater (COTA_USB_PIN names no pin)"
     return "the updater"
 
 
 def _name_guard():
     """Let CircuitPython run the guard, and the guard the program; a reload, an error and an end keep the name."""
-    import supervisor
-
     for path in ("/cota_sys/g.py", "/lib/ota/start.py"):
         try:
             with open(path, "rb") as file:
-                if file.read(12) != b"# cOTA start":  # a cut has emptied it, or torn its page
+                if file.read(12) != b"import time,":  # a cut has emptied it, or torn its page; a comment would not outlast the stripping
                     continue
         except OSError:
             continue
@@ -50,9 +49,10 @@ def _name_guard():
         return
 
 
-if os.getenv("COTA_GUARD") != "off":
-    _name_guard()
+_name_guard()
 _who = _owner()
 if _who[:3] != "USB":
     storage.remount("/", False)
 print("cOTA: the drive is writable to", _who)
+if os.getenv("COTA_GUARD") == "off":  # asked last: a value that cannot be read, a ValueError, costs nobody the guard
+    supervisor.set_next_code_file(None)

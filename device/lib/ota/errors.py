@@ -64,7 +64,7 @@ _NEVER = {
     "submodule": "a board cannot follow a Git submodule",
     "lfs": "only a Git LFS pointer; put the file itself into Git",
     "refused": "given up before; publish it anew, or set cota_retry",
-    "shadow": "a file or folder ota at the root would hide lib/ota",
+    "shadow": "it would hide lib/ota, or json or binascii",
     "ignore": ".cotaignore is too long or not UTF-8",
     "boot_hook": "boot.py lacks cOTA's hook; take cOTA's, or name it in .cotaignore",
     "space": "the release does not fit on the drive",

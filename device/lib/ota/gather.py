@@ -12,7 +12,6 @@ from .listing import ListingError, TreeListing
 from .plan import BAD, FILE, PROBLEMS, SECTOR, SKIP, Plan, sectors
 from .store import REDO
 
-BOOT_BYTES = SECTOR  # boot.py is one sector, so that replacing it is one atomic write
 _BATCH = 8  # records looked at in one step
 _PLAN_ROOM = 32  # sectors allocated for the plan at first: about 250 files
 _CASE_BYTES = 1024  # of the bit array; at 500 paths one in fifteen asks for an exact look
@@ -100,7 +99,7 @@ def ignore(job):
         length, digest = job.ignore_file
         if length > paths.MAX_IGNORE:
             raise error("ignore", str(length) + " bytes")
-        text = job.drive.read_small(paths.IGNORE_FILE, length)
+        text = job.drive.read_small(paths.IGNORE_FILE, length) or b""
         if _blob(text) != digest:
             job.request(paths.IGNORE_FILE, 0)
             text = job.net.read_all(length + 1)
@@ -122,13 +121,20 @@ def check(job):
             job.seal()
             return "compare"
         path = plan.path
+        low = path.lower()  # FAT opens boot.py, or a folder that hides a module, under any spelling
         if job.rules.skips(path):
             plan.mark(SKIP)
         elif plan.action == BAD:
             raise error(PROBLEMS[plan.offset], path)
-        elif path.lower() == "boot.py" and (path != "boot.py" or plan.length != BOOT_BYTES):
-            raise error("boot_hook", path)  # FAT opens boot.py under any spelling
-        elif path == "ota.py" or path.startswith("ota/"):
+        elif low == "boot.py" and (path != low or plan.length != SECTOR):  # one sector, so that replacing it is one atomic write
+            raise error("boot_hook", path)
+        elif low.replace("lib/ota", "").replace("lib/", "").replace(".mpy", "").replace(".py", "").split("/")[0] in (
+            "ota",
+            "json",
+            "binascii",
+        ):
+            # json and binascii: boot.py needs them, and CircuitPython looks for them on the drive first (MP_REGISTER_EXTENSIBLE_MODULE),
+            # at the root and in lib/, in a folder of whatever too.
             raise error("shadow", path)
         else:
             _check_case(job, path)
@@ -166,8 +172,6 @@ def fold(checksum, plan):
 
 
 def _blob(data):
-    if data is None:
-        return None
     hasher = git_blob(len(data))
     hasher.update(data)
     return hasher.digest()

@@ -1,4 +1,4 @@
-"""Read one HTTP/1.1 response from bytes, and write the head of one request. No sockets here.
+"""Read one HTTP/1.1 response (to any method but HEAD and CONNECT) from bytes, and write the head of one request. No sockets here.
 
 The caller owns a bytearray and says which part of it holds fresh bytes; the reader says what they mean. Body bytes are never copied: the
 reader names where they lie. The end of the stream is an input of its own (`ResponseReader.eof`), because a body that ends early must be an
@@ -33,8 +33,8 @@ CHUNK_DIGITS = 7  # 256 MiB in one chunk, and the number stays a small integer o
 
 # Everything else is skipped unread, so that a chatty server costs no heap.
 KEPT = (
-    "connection content-encoding content-length content-range content-type date "
-    "etag github-authentication-token-expiration location retry-after transfer-encoding x-ratelimit-remaining x-ratelimit-reset"
+    "connection content-encoding content-length content-range date "
+    "etag location retry-after transfer-encoding x-ratelimit-remaining x-ratelimit-reset"
 ).split()
 
 _LISTS = ("connection", "content-encoding", "transfer-encoding")  # may come in several lines (RFC 9110 section 5.3)
@@ -80,16 +80,15 @@ class ResponseReader:
         reusable: whether the connection may carry another request; True only after DONE.
     """
 
-    def __init__(self, method="GET"):
+    def __init__(self):
         self._line = bytearray(LINE_BYTES)
-        self.begin(method)
+        self.begin()
 
-    def begin(self, method):
-        """Forget the last response and expect one to a request with this method."""
+    def begin(self):
+        """Forget the last response and expect the next one."""
         self.length = None
         self.received = 0
         self.reusable = False
-        self._bare = method == "HEAD"
         self._state = _STATUS
         self._fill = 0  # bytes of the current line in _line
         self._lost = 0  # bytes of it that did not fit
@@ -248,9 +247,9 @@ class ResponseReader:
             if not length or len(length) > LENGTH_DIGITS or length.encode().strip(_DIGITS):
                 self._fail("length")
             self.length = self._left = int(length)  # _left: bytes of the body, or of the chunk, still to come
-        options = get("connection", "").lower().replace(" ", "").replace("\t", "").split(",")
+        options = get("connection", "").lower()
         self._keep = "close" not in options and (self._modern or "keep-alive" in options)
-        if self._bare or self.status in (204, 304):
+        if self.status in (204, 304):
             self._state = _END
         # Nobody asked for a compressed body; only that of a success would be taken for what it is not.
         elif self.status < 300 and get("content-encoding", "").lower() not in ("", "identity"):
@@ -293,5 +292,5 @@ def request_head(method, host, port, target, headers):
     # Each line break, and each blank of the first line, must be ours. That host and target are well formed is for ota.url to see to.
     lines = head.split("\r\n")
     if len(lines) != len(headers) + 2 or lines[0].count(" ") != 2 or "".join(lines).encode().strip(_TEXT):
-        raise ProtocolError("http_request", "not one line of text each")
+        raise ProtocolError("http_request", "not one line each")
     return (head + "\r\n\r\n").encode()

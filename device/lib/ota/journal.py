@@ -10,6 +10,7 @@ Keys, short because a slot is one sector:
     y key of the release that was committed · x key of the release that is refused · e cota_retry last acted on
     w why the last release was undone · o how often silence undid a release
     t the tries of the release under way (attempts.py)
+    z the program was started again because the heap was full
     a failures counted · b a run is under way · v a verdict is asked for · u seconds of uptime without contact, of earlier boots
 """
 

@@ -97,7 +97,7 @@ class Net:
         body = bytearray(limit + 1)
         count = self.read_into(memoryview(body))
         if count > limit:
-            raise self._fail("http", "answer too long")
+            raise self._fail("http", "too long")
         return bytes(body[:count])
 
     def drain(self):
@@ -128,7 +128,7 @@ class Net:
         if body:
             headers = dict(headers)
             headers["Content-Length"] = str(len(body))
-        self._reader.begin(method)
+        self._reader.begin()
         self._start = self._end = self._got = self._waited = 0
         self._done = False
         try:

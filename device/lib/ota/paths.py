@@ -14,9 +14,10 @@ MAX_IGNORE = 4096  # bytes of .cotaignore, which is held in RAM while the listin
 
 _BAD_CHARS = '*?:"|<>\\\x7f'  # refused by FatFs, or (backslash) a separator to it
 # What the board's owner keeps even where a release lacks it, as the original does; a trailing / names a folder.
-_KEPT = ["cota.usb", "main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/"]
-# What the system puts on the drive; never part of a release, never deleted.
-_SYSTEM = "boot_out.txt sd/ .trashes/ .trashes .fseventsd/ .metadata_never_index .spotlight-v100/".split()
+_KEPT = ["main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/"]
+# What the system and the owner put on the drive; never part of a release, never deleted. A release that brought cota.usb would give the
+# drive to USB and could never be undone.
+_SYSTEM = "cota.usb cota.usb/ boot_out.txt sd/ .trashes/ .trashes .fseventsd/ .metadata_never_index .spotlight-v100/".split()
 _SYSTEM += ["system volume information/", STATE_FOLDER + "/"]
 
 
@@ -25,12 +26,12 @@ def problem(path):
     if len(path.encode()) > MAX_PATH:
         return "path_long"
     for part in path.split("/"):
-        if not part or part[-1] in ". " or part[0] == " " or min(part) < " " or _is_alias(part):
+        if not part or part[-1] in ". " or part[0] == " " or _is_alias(part):
             return "path_fat"
         if len(part.encode()) > MAX_PART:
             return "path_long"
-    for char in _BAD_CHARS:
-        if char in path:
+    for char in path:
+        if char < " " or char in _BAD_CHARS:
             return "path_fat"
     return None
 
@@ -45,10 +46,9 @@ def clash(one, other):
     """True if two records' paths cannot both be on a FAT drive: they are the same, meet in a name that differs only by case, or one is a
     folder of the other.
     """
-    a, b = one.split("/"), other.split("/")
-    for i in range(min(len(a), len(b))):
-        if a[i] != b[i]:
-            return a[i].lower() == b[i].lower()
+    for a, b in zip(one.split("/"), other.split("/")):  # noqa: B905 (a board's zip has no strict)
+        if a != b:
+            return a.lower() == b.lower()
     return True
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import struct
+import time
 from binascii import crc32
 
 _STATE = "/cota_sys/"
@@ -19,31 +20,20 @@ _SECTOR = 512
 _SLOTS = (3584, 7680)
 _BUFFER = bytearray(2048)
 _VIEW = memoryview(_BUFFER)
-_SAME, _WRITE, _NEW, _DELETE, _FOLDER, _MAKE = b"=WNDXM"
+_SAME, _NEW, _DELETE, _MAKE = b"=NDM"  # plan.py has them all
+_STAGED = b"WN"
 _SMALL = 16  # clusters that a cut may lose: a new file of no more is written in one go, which costs fewer FAT writes
 _LAST = ("main.py", "boot.py")  # boot.py, which runs this, is the last file to be written
-_TRIES = 2  # in one boot; what is right already costs the second one nothing
-# A FAT12 link that crosses two sectors may be torn to a value from 0xF00 on: an end mark only while the drive has fewer clusters.
-_SAFE_CLUSTERS = 3830
-_FAT12_CLUSTERS = 4085
+_HARD_FAULT, _OTHER = 0x48, 0x42  # what safemode.py leaves
 FAILURES = 3  # of a release on trial, and it is undone
-_WHY_BYTES = 96
 
 
 class RedoError(Exception):
     """The release cannot be applied now."""
 
 
-class RottenError(RedoError):
-    """A file that the release did not change is not what it was when the plan was made: the plan has no bytes for it."""
-
-
-def _sha1():
-    return hashlib.new("sha1") if hasattr(hashlib, "new") else hashlib.sha1()
-
-
-def _records(arena, plan):
-    """Yield (action, length, arena sector, digest, path) for each record of the plan, which is (first sector, sectors)."""
+def _records(arena, plan, actions):
+    """Yield (action, length, arena sector, digest, path) for each record of the plan (see _apply) with one of these actions."""
     sector = bytearray(_SECTOR)
     for number in range(plan[0], plan[0] + plan[1]):
         arena.seek(number * _SECTOR)
@@ -51,7 +41,8 @@ def _records(arena, plan):
         at = 0
         while at < _SECTOR and sector[at]:
             total, action, length, offset = struct.unpack_from("<BBII", sector, at)
-            yield action, length, offset, bytes(sector[at + 10 : at + 30]), "/" + bytes(sector[at + 30 : at + total]).decode()
+            if action in actions:
+                yield action, length, offset, bytes(sector[at + 10 : at + 30]), "/" + bytes(sector[at + 30 : at + total]).decode()
             at += total
 
 
@@ -65,7 +56,7 @@ def _size(path):
 
 
 def _digest(file, length):
-    hasher = _sha1()
+    hasher = hashlib.new("sha1") if hasattr(hashlib, "new") else hashlib.sha1()
     hasher.update(b"blob %d\0" % length)
     while length > 0:
         count = file.readinto(_VIEW[: min(length, len(_BUFFER))])
@@ -84,19 +75,42 @@ def _is_right(path, length, digest):
 
 
 def _check(arena, plan):
-    """Nothing is changed before the plan and all that it will write have been read back."""
+    """Nothing is changed before the plan and all that it will write have been read back, and what guards the trial compiles.
+
+    Where a release is undone, a folder that its program has made in a file's place goes.
+    """
     checksum = 0
     arena.seek(plan[0] * _SECTOR)
     for _ in range(plan[1]):
         arena.readinto(_VIEW[:_SECTOR])
         checksum = crc32(_VIEW[:_SECTOR], checksum)
     if checksum & 0xFFFFFFFF != plan[2]:
-        raise RedoError("the plan does not read back")
-    for action, length, offset, digest, path in _records(arena, plan):
-        if action in (_WRITE, _NEW):
+        raise RedoError("plan torn")
+    for _, length, offset, digest, path in _records(arena, plan, _STAGED):
+        arena.seek(offset * _SECTOR)
+        if _digest(arena, length) != digest:
+            raise RedoError("staged " + path + " torn")
+        if plan[3]:
+            if _size(path) == -2:
+                _clear(path)
+        elif path in ("/boot.py", "/safemode.py") or (path[:9] == "/lib/ota/" and path[-3:] == ".py"):
             arena.seek(offset * _SECTOR)
-            if _digest(arena, length) != digest:
-                raise RedoError("staged " + path + " does not read back")
+            compile(arena.read(length) or "?", path, "exec")
+
+
+def _clear(path):
+    """Take a folder away, with all that is in it."""
+    while _size(path) == -2:
+        inner = path
+        try:
+            while True:
+                part = inner + "/" + os.listdir(inner)[0]
+                if _size(part) == -2:
+                    inner = part
+                else:
+                    os.remove(part)
+        except IndexError:
+            os.rmdir(inner)
 
 
 def _remains(name, shown):
@@ -111,7 +125,7 @@ def _remains(name, shown):
 
 def _delete(arena, plan):
     folders = 0
-    for action, _, _, _, path in _records(arena, plan):
+    for action, _, _, _, path in _records(arena, plan, b"DX"):
         if action == _DELETE:
             if _size(path) >= 0:
                 os.remove(path)
@@ -120,23 +134,25 @@ def _delete(arena, plan):
                 for shown in os.listdir(folder or "/"):
                     if "~" in shown and _remains(name, shown):
                         os.remove(folder + "/" + shown)
-        folders += action == _FOLDER
+        else:
+            folders = 1
     removed = 1
     while folders and removed:  # each round empties one more level of nested folders
         removed = 0
-        for action, _, _, _, path in _records(arena, plan):
-            if action == _FOLDER:
-                try:
-                    os.rmdir(path)
-                    removed += 1
-                except OSError:
-                    pass
+        for _, _, _, _, path in _records(arena, plan, b"X"):
+            try:
+                os.rmdir(path)
+                removed = 1
+            except OSError:
+                pass
 
 
 def _make_folders(path):
     """Make the folders that `path`, which ends with a / where it is a folder itself, lies in."""
     at = path.find("/", 1)
     while at > 0:
+        if _size(path[:at]) >= 0:  # a program's, made since the plan
+            os.remove(path[:at])
         try:
             os.mkdir(path[:at])
         except OSError as exc:
@@ -154,7 +170,7 @@ def _make_names(arena, plan, cluster):
     """
     entries = folders = 0
     before = ""
-    for action, _, _, _, path in _records(arena, plan):
+    for action, _, _, _, path in _records(arena, plan, b"NM"):
         if (action == _NEW and path.count("/") > 1 and _size(path) == -1) or (action == _MAKE and _size(path) == -1):
             entries += 2 + len(path.encode()) // 13
             at = path.find("/", 1)
@@ -175,10 +191,10 @@ def _make_names(arena, plan, cluster):
             pool.write(_VIEW[:_SECTOR])
     with open(_STATE + "z", "wb"):
         pass
-    for action, _, _, _, path in _records(arena, plan):
+    for action, _, _, _, path in _records(arena, plan, b"NM"):
         if action == _MAKE:
             _make_folders(path + "/")
-        elif action == _NEW and path.count("/") > 1:
+        elif path.count("/") > 1:
             _make_folders(path)
             if _size(path) == -1:
                 with open(path, "wb"):
@@ -215,42 +231,43 @@ def _write(arena, path, length, offset, cluster, in_place):
 
 
 def _write_all(arena, plan, cluster):
-    clusters = os.statvfs("/")[2]
-    in_place = not _SAFE_CLUSTERS < clusters < _FAT12_CLUSTERS
+    # A FAT12 link that crosses two sectors may be torn to a value from 0xF00 on: an end mark on smaller drives; larger ones are FAT16.
+    in_place = not 3830 < os.statvfs("/")[2] < 4085
     for last in range(len(_LAST) + 1):
-        for action, length, offset, digest, path in _records(arena, plan):
+        for _, length, offset, digest, path in _records(arena, plan, _STAGED):
             turn = _LAST.index(path[1:]) + 1 if path[1:] in _LAST else 0
-            if action in (_WRITE, _NEW) and turn == last and not _is_right(path, length, digest):
+            if turn == last and not _is_right(path, length, digest):
                 _make_folders(path)
                 _write(arena, path, length, offset, cluster, in_place)
 
 
-def _apply(first, count, checksum):
-    """Make the tree equal to a plan's release, and hash all of it.
+def _apply(journal, keys):
+    """Make the tree equal to the release of the plan behind these keys: first sector, sectors, CRC-32, whether it undoes. Hash all of it.
 
     Raises:
         RedoError, OSError: it could not be finished.
     """
-    plan = (first, count, checksum)
+    plan = [journal[key] for key in keys] + [keys == "FMH"]
     cluster = os.statvfs("/")[0]
     with open(_STATE + "a", "rb") as arena:
         _check(arena, plan)
         _delete(arena, plan)
         _make_names(arena, plan, cluster)
         _write_all(arena, plan, cluster)
-        for action, length, _, digest, path in _records(arena, plan):
-            if action in (_WRITE, _NEW, _SAME) and not _is_right(path, length, digest):
-                raise (RottenError if action == _SAME else RedoError)(path + " does not read back")
+        for action, length, _, digest, path in _records(arena, plan, b"=WN"):
+            if not _is_right(path, length, digest):
+                if action == _SAME:  # changed since the plan was made, which has no bytes for it: not the release's fault
+                    journal["y"] = ""  # so once the old one is back, all that differs is fetched
+                raise RedoError(path + " differs")
 
 
 def save(journal):
     """Write the journal's next entry: one sector, in place."""
     journal["q"] += 1
-    while True:
-        body = json.dumps(journal).encode()
-        if len(body) <= _SECTOR - 8:
-            break
+    body = json.dumps(journal).encode()
+    if len(body) > _SECTOR - 8:
         journal["w"] = ""
+        body = json.dumps(journal).encode()
     body += b" " * (_SECTOR - 8 - len(body))
     with open(_STATE + "j", "r+b") as file:
         file.seek(_SLOTS[journal["q"] & 1])
@@ -259,35 +276,35 @@ def save(journal):
 
 def count(journal, why, failures=1):
     """Count failures of the release on trial; with the third it is to be undone, at the next boot. `why` is what ThingsBoard will show."""
-    journal["a"] = journal.get("a", 0) + failures
-    journal["w"] = bytes(why.encode()[:_WHY_BYTES]).decode("ascii", "ignore") if hasattr(why, "encode") else ""
+    journal["a"] += failures
+    journal["w"] = "".join(c for c in why[:96] if " " <= c <= "~")  # the journal is one sector
     journal["b"] = journal["v"] = 0
-    if journal["a"] >= FAILURES and journal["M"]:
-        journal["p"] = "U"
+    if journal["a"] >= FAILURES:
+        journal["p"] = "U" if journal["M"] else "I"
+        journal["x"] = journal["y"]  # without a backup the release stays; it is FAILED all the same, and another one may come
     save(journal)
 
 
 def _commit(journal):
     """Apply the committed release. What cannot be applied is undone; without a backup it stays to be applied."""
-    for left in range(_TRIES - 1, -1, -1):
+    for left in (1, 0):  # what is right already costs the second try nothing
         try:
-            _apply(journal["f"], journal["m"], journal["h"])
+            _apply(journal, "fmh")
             break
-        except (RedoError, OSError, UnicodeError) as exc:
+        except Exception as exc:
             if left:
                 continue
             if not journal["M"]:
                 raise
-            if isinstance(exc, RottenError):
-                journal["y"] = ""  # not the release's fault: once the old one is back, all that differs is fetched
             journal["w"] = "apply " + repr(exc)[:80]
             journal["p"] = "U"
             save(journal)
             return
     journal["p"] = "T"
     journal["s"] = 1 - journal["s"]
-    for key in "abvu":
+    for key in "abv":
         journal[key] = 0
+    journal["u"] = -int(time.monotonic())  # under the original's boot.py no reset comes before the trial
     journal["w"] = ""
     save(journal)
 
@@ -297,36 +314,36 @@ def _start_trial(journal):
     import microcontroller
     import supervisor
 
-    if journal.get("b"):
+    if journal["b"]:
         reason, kind = microcontroller.cpu.reset_reason, microcontroller.ResetReason
+        left = _left() if reason == kind.SOFTWARE else _OTHER
         if reason == kind.WATCHDOG:
             count(journal, "the watchdog reset the board")
-        elif reason == kind.SOFTWARE and _was_hard_fault():
+        elif left == _HARD_FAULT:
             count(journal, "a hard fault")
-        elif reason == kind.SOFTWARE and journal.get("v"):
+        elif not left and journal["v"]:
             count(journal, "the guard did not start")
-        elif reason == kind.SOFTWARE:
+        elif not left:
             journal["v"] = 1
             save(journal)
     if journal["p"] == "T":
-        if not journal.get("b"):
+        if not journal["b"]:
             journal["b"] = 1
             save(journal)
-        if os.getenv("COTA_GUARD") != "off":
-            supervisor.set_next_code_file(_STATE + "g.py", sticky_on_success=True, sticky_on_error=True, sticky_on_reload=True)
+        supervisor.set_next_code_file(_STATE + "g.py", sticky_on_success=True, sticky_on_error=True, sticky_on_reload=True)
 
 
-def _was_hard_fault():
-    """What safemode.py has left in the memory that outlasts a reset, read once."""
+def _left():
+    """What safemode.py has left in the memory that outlasts a reset, read once; an RP2040 wakes from deep sleep by a software reset."""
     try:
         import alarm
 
-        at = len(alarm.sleep_memory) - 5
-        found = alarm.sleep_memory[at]
-        alarm.sleep_memory[at] = 0
-    except (ImportError, AttributeError, NotImplementedError):
-        return False
-    return found == 0x48
+        memory = alarm.sleep_memory
+        found = memory[-5]
+        memory[-5] = 0
+        return _OTHER if alarm.wake_alarm else found
+    except Exception:  # no alarm, or no such memory
+        return 0
 
 
 def redo(journal):
@@ -340,9 +357,8 @@ def redo(journal):
     if journal["p"] == "T":
         _start_trial(journal)
     if journal["p"] == "U":
-        applied = journal.get("a")
-        _apply(journal["F"], journal["M"], journal["H"])
-        if applied:
+        _apply(journal, "FMH")
+        if journal["a"]:  # it was applied
             journal["s"] = 1 - journal["s"]
         journal["p"] = "I"
         journal["x"] = journal.get("y") or journal.get("x", "")

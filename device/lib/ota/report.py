@@ -8,14 +8,18 @@ _MAX_ERROR = 255  # characters of fw_error; titles and versions have no more (Th
 
 
 class Reporter:
-    """Sends states and facts. A report that fails never stops an update: the last one waits for the next contact."""
+    """Sends states and facts. A report that fails never stops an update: the last one waits for the next contact.
+
+    Attributes:
+        greeted: The assigned release's key, as of the last contact that told what this device runs; "" lets the next one tell it again.
+    """
 
     def __init__(self, cloud, drive, board, settings):
         self._cloud = cloud
         self._drive = drive
         self._board = board
         self._settings = settings
-        self._greeted = None  # what was reported at the first contact since the start: the assigned release's key
+        self.greeted = None
         self._waiting = {}
 
     def contact(self, assigned, record, journal):
@@ -28,8 +32,8 @@ class Reporter:
             record: The current release's record.
             journal: The journal.
         """
-        if assigned != self._greeted:
-            if self._greeted is None:
+        if assigned != self.greeted:
+            if self.greeted is None:
                 self.attributes(self._facts(record, journal))
             if record and journal["p"] != TRIAL:
                 self._waiting["current_fw_title"] = record["title"]
@@ -41,11 +45,11 @@ class Reporter:
                 self._waiting["fw_state"] = "FAILED"
                 why = journal.get("w")
                 self._waiting["fw_error"] = ("undone " + why if why else "refused " + sentence(error("refused")))[:_MAX_ERROR]
-            self._greeted = assigned
+            self.greeted = assigned
         self.send({})
 
     def updated(self, record):
-        """The new release confirmed itself: UPDATED, with its own title and version. False where the server did not take it."""
+        """The new release confirmed itself: UPDATED, with its own title and version."""
         facts = {"cota_commit": record["commit"], "cota_trial": "confirmed", "cota_refused": False, "cota_last_error": ""}
         for name in ("title", "version", "url"):
             facts["fw_" + name] = record[name]
@@ -54,7 +58,7 @@ class Reporter:
         self._waiting["current_fw_title"] = record["title"]
         self._waiting["current_fw_version"] = record["version"]
         self.send({})
-        return not self._waiting
+        self.greeted = record["key"]
 
     def failed(self, exc, seconds):
         """Tell what failed: a failure that is tried again in `seconds`, or (None) the end of the release."""

@@ -1,19 +1,18 @@
-# cOTA start 1, run as cota_sys/g.py. At most 512 bytes.
-import json,time,microcontroller
+import time,microcontroller
+# cOTA start, run as cota_sys/g.py. 512 bytes.
 t=q=0
 try:exec(compile(open("/lib/ota/guard.py").read(),"guard","exec"),{})
-except Exception as e:
- print("guard:",e)
+except Exception as e:print("guard:",e)
+# The guard has failed.
+for s in 3584,7680:
  try:
-  with open("/cota_sys/j","rb")as f:
-   for s in 3584,7680:
-    f.seek(s);b=f.read(512)[8:]
-    if b[:1]==b"{":
-     d=json.loads(b)
-     if d["q"]>q:q=d["q"];t=d["p"]
+  f=open("/cota_sys/j","rb");f.seek(s);d=eval(f.read(512)[8:])
+  if d["q"]>q:q=d["q"];t=d["p"]
  except Exception:0
+try:
  if t!="T":
   try:import code
   except ImportError:import main
- time.sleep(10)
- microcontroller.reset()
+except Exception as e:print(e)
+time.sleep(10)
+microcontroller.reset()

@@ -29,7 +29,7 @@ class Trial:
     def __init__(self, getenv, now):
         self._started = now
         self._seconds = whole(getenv("COTA_TRIAL_SECONDS"), DEFAULT_SECONDS)
-        self._hours = whole(getenv("COTA_TRIAL_HOURS"), DEFAULT_HOURS)
+        self._hours = whole(getenv("COTA_TRIAL_HOURS"), 0) or DEFAULT_HOURS
         self.approved = getenv("COTA_CONFIRM") != "app"
 
     def contact(self, now):
@@ -39,16 +39,15 @@ class Trial:
 
     def ends_well(self, journal, now, hooked):
         """Whether the release is to be confirmed now. `hooked`: boot.py carries the recovery's hook, which must then have run."""
-        if journal["p"] != TRIAL or not contacts or not self.approved or (hooked and not journal.get("b")):
-            return False
-        return now - contacts[0] >= self._seconds
+        proven = journal["p"] == TRIAL and contacts and self.approved and (journal["b"] or not hooked)
+        return proven and now - contacts[0] >= self._seconds
 
     def verdict(self, journal, now, joined):
         """What the guard is to be asked, or 0: the server does not answer, or the program does not confirm."""
         if journal["p"] != TRIAL:
             return 0
-        if not contacts and journal.get("u", 0) + now > self._hours * 3600:
+        if journal["M"] and not contacts and journal["u"] + now > self._hours * 3600:
             return GIVE_UP
         if now - self._started < SILENCE_SECONDS or (not contacts and not joined):
             return 0
-        return SILENT if not contacts or not self.approved else 0
+        return 0 if contacts and self.approved else SILENT

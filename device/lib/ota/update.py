@@ -205,7 +205,7 @@ class Update:
         if drive.checksum(1, self.redo[0], self.view) != self.redo[1]:
             self.unseal()
             self.phase = "resolve"
-            raise error("staged", "the recovery")
+            raise error("staged", "recovery")
         free, cluster = drive.space()
         if free < self.after * cluster:  # the program has filled the drive meanwhile
             self.resumed = True
@@ -220,7 +220,7 @@ class Update:
         entry["c"] = SECTOR
         entry["n"], entry["k"] = self.redo
         entry["y"] = self.release["key"]
-        for name in "abvut":
+        for name in "abvuzt":
             entry[name] = 0
         entry["w"] = ""
         if self.applies:

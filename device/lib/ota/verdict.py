@@ -18,8 +18,8 @@ _FIRST_WAIT = 10  # seconds, doubled at each failure in a row
 _LONGEST_WAIT = 600
 _RESET_EVERY = 5  # failures in a row: what a reload leaves in a peripheral goes with a reset
 _LONG_RUN = 600  # seconds after which a failure is the first one again
-_RESCUE_FROM = 3  # failures in a row of a confirmed program: look for a release before it runs again
 _TRIAL_WATCHDOG = 120  # seconds; armed on trial where the board allows so much
+_NO_NETWORK = ((2,), (19,), (28,))  # what an OSError says of a file, a device on a bus or a full drive: ENOENT, ENODEV, ENOSPC
 _RAM = 8  # our counter's distance from the end of alarm.sleep_memory, which outlasts reloads and resets
 
 
@@ -35,7 +35,7 @@ def read_journal():
                     entry = json.loads(raw[8:])
                     if entry["q"] > found["q"]:
                         found = entry
-    except (OSError, ValueError, KeyError):
+    except Exception:  # torn, or not there
         pass
     return found
 
@@ -64,7 +64,7 @@ def _failures(value=None):
         if value is not None:
             memory[at : at + 3] = b"cG" + bytes((value,))
         return memory[at + 2] if bytes(memory[at : at + 2]) == b"cG" else 0
-    except (ImportError, AttributeError, NotImplementedError):
+    except Exception:  # no alarm, or no such memory
         return 2
 
 
@@ -91,6 +91,8 @@ def _arm(on_trial):
 
         microcontroller.watchdog.timeout = seconds
         microcontroller.watchdog.mode = WatchDogMode.RESET
+    # No watchdog module, too long for the chip, no such mode, no watchdog on the board, or one that runs already and cannot be changed:
+    # a board without it goes on, and a hang ends at its next power cycle.
     except (ImportError, ValueError, NotImplementedError, AttributeError, RuntimeError):
         if own:
             print("guard: COTA_WATCHDOG is more than this board allows")
@@ -99,9 +101,9 @@ def _arm(on_trial):
 def _judge(journal):
     """What a reset or a silence before this run means for the release on trial; may end the trial."""
     asked = journal.get("v")
-    hours = os.getenv("COTA_TRIAL_HOURS")
-    limit = 3600 * (int(hours) if hours and str(hours).isdigit() else 24)
-    if journal.get("u", 0) + time.monotonic() > limit or asked == 3:
+    hours = str(os.getenv("COTA_TRIAL_HOURS"))
+    limit = 3600 * (int(hours) if hours.isdigit() else 0) or 86400
+    if asked == 3 or (journal["M"] and journal["u"] + time.monotonic() > limit):
         journal["o"] = journal.get("o", 0) + 1
         _recovery(journal)["count"](journal, "no contact in " + str(limit // 3600) + " hours", 3)
     elif asked and _answered():
@@ -127,8 +129,8 @@ def _rescue():
         print("guard: no release:", repr(exc))
 
 
-def before():
-    """What comes before a run."""
+def before(rescue):
+    """What comes before a run. `rescue`: the program keeps failing."""
     journal = read_journal()
     on_trial = journal["p"] == "T"
     if on_trial:
@@ -136,7 +138,7 @@ def before():
             _judge(journal)
         except OSError as problem:
             print("guard: the drive:", repr(problem))
-    elif _failures() >= _RESCUE_FROM:
+    elif rescue:
         _rescue()
     _arm(on_trial)
 
@@ -165,7 +167,7 @@ def after(why, exc, began):
         exc: The exception that escaped.
         began: time.monotonic() at the run's start.
     """
-    network = isinstance(exc, OSError)
+    network = isinstance(exc, OSError) and exc.args[:1] not in _NO_NETWORK
     if exc is not None:
         _show(exc)
         why = _last_line(exc)

@@ -8,14 +8,33 @@ import importlib
 import click
 
 from cota import __version__
+from cota.cli.text import printable
 from cota.errors import CotaError
 
 # Command -> its one-line help. The module cota.cli.<command> defines `command`; naming the help here keeps `cota --help`
 # from importing every command's libraries.
 COMMANDS = {
+    "assign": "Give a release to devices.",
+    "dashboard": "Put a dashboard of the fleet into ThingsBoard.",
+    "delete": "Delete a package that nobody uses.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
+    "devices": "List the devices, and what is assigned to them.",
+    "doctor": "Find out why a board does not update: from its drive to its last report.",
+    "history": "Show what happened to a device.",
+    "install": "Prepare a board: copy cOTA to its drive, fill in its settings, make its device.",
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
+    "login": "Sign in to a ThingsBoard server, or to a lab.",
+    "logout": "Forget how to sign in to a server.",
+    "packages": "List what was published.",
+    "publish": "Make a release of a commit, and give it to devices.",
+    "retry": "Let boards try again what they gave up.",
+    "rollout": "Give a release to a canary, and to the fleet when it works there.",
     "sim": "Run a rack of simulated boards against a server.",
+    "status": "Show the fleet by release and state, and why a board failed.",
+    "unassign": "Take a release away from devices.",
+    "watch": "Show the fleet as it changes, or wait until an update is done.",
+    "web": "Serve the page of the fleet for a server somewhere else.",
+    "whoami": "Say which server is used, and as whom.",
 }
 
 _INTERRUPTED = 130  # as a shell tells of a program that SIGINT ended: 128 and the signal's number
@@ -47,8 +66,8 @@ def main() -> None:
     try:
         result = cli.main(prog_name="cota", standalone_mode=False)
     except CotaError as error:
-        click.echo(f"cota: {error}", err=True)
-        raise SystemExit(2) from None
+        click.echo(f"cota: {printable(str(error))}", err=True)
+        raise SystemExit(error.exit_code) from None
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None

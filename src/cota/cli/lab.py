@@ -102,6 +102,7 @@ def command(  # click hands each option over by its name
             click.echo(json.dumps(facts))
             return
         click.echo(f"cota lab on {lab.url} (Ctrl-C stops it), data in {config.db or 'memory'}", err=True)
+        click.echo(f"  page      {lab.url}/page/", err=True)
         click.echo(f"  user      {lab.username}", err=True)
         if lab.password_is_new:
             click.echo(f"  password  {lab.password}   (shown this once; {_PASSWORD_VARIABLE} sets another)", err=True)

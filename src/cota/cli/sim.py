@@ -47,6 +47,7 @@ Examples:
     help="What runs them.",
 )
 @click.option("--poll", type=click.IntRange(1, 86400), help="Seconds between two looks at the server.  [default: the device's own]")
+@click.option("--trial", type=click.IntRange(0, 86400), help="Seconds that a new release is on trial.  [default: the device's own]")
 @click.option(
     "--git-host",
     "git_hosts",
@@ -81,6 +82,7 @@ def command(  # click hands each option over by its name
     folder: Path | None,
     vm_choice: str,
     poll: int | None,
+    trial: int | None,
     git_hosts: tuple[str, ...],
     prefix: str,
     tokens: tuple[str, ...],
@@ -122,6 +124,7 @@ def command(  # click hands each option over by its name
         "THINGSBOARD_PORT": str(port),
         "COTA_GIT_HOSTS": ",".join(git_hosts or (f"{url.host}:{port}",)),
         **({} if poll is None else {"COTA_POLL_SECONDS": str(poll)}),
+        **({} if trial is None else {"COTA_TRIAL_SECONDS": str(trial)}),
     }
     address = f"{url.scheme}://{url.host}:{port}"
     with contextlib.ExitStack() as stack:
@@ -228,5 +231,5 @@ async def _run(rack: "Rack", cuts: "PowerCuts | None") -> None:
 def _on_signals(act: Callable[[], Any]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C raises KeyboardInterrupt
+        with contextlib.suppress(NotImplementedError):  # Windows has no signals in asyncio; there Ctrl-C raises KeyboardInterrupt
             loop.add_signal_handler(number, act)

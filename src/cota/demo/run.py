@@ -19,11 +19,10 @@ from cota.sim.power import PowerCuts
 from cota.sim.profiles import PROFILES, Profile
 from cota.sim.rack import Rack
 from cota.thingsboard import Client, fleet_query, id_of
+from cota.thingsboard.boards import PERCENT
 
 Event = dict[str, Any]
 
-# ThingsBoard's firmware dashboard shows these percentages; the download fills the gap between the second and the third.
-PERCENT = {"QUEUED": 0, "INITIATED": 5, "DOWNLOADING": 10, "DOWNLOADED": 55, "VERIFIED": 60, "UPDATING": 70, "UPDATED": 100, "FAILED": 100}
 _PROFILE = "demo-boards"
 _PACE_SECONDS = 0.05  # between two devices of the lab's queue; ThingsBoard's own is 0.6
 _LOOK_SECONDS = 0.2
@@ -222,7 +221,7 @@ class Demo:
             if target != version:
                 state = ""
             percent = PERCENT.get(state, 0)
-            if state == "DOWNLOADING":
+            if state == "DOWNLOADING":  # the download fills the gap up to the next state
                 percent += self._percent.get(member.name, 0) * (PERCENT["DOWNLOADED"] - percent) // 100
             problem = values.get("fw_error", "")
             shown = (state, percent, problem)

@@ -1,4 +1,4 @@
-"""The lab as one ASGI application: device API first, because boards ask most, then REST, then the Git host."""
+"""The lab as one ASGI application: device API first, because boards ask most, then REST, then the page, then the Git host."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -17,11 +17,13 @@ from cota.lab.errors import GENERAL, ApiError
 from cota.lab.rest.auth import AccountApi, LoginApi
 from cota.lab.rest.dashboards import DashboardsApi
 from cota.lab.rest.devices import DevicesApi
+from cota.lab.rest.live import LiveApi
 from cota.lab.rest.packages import PackagesApi
 from cota.lab.rest.profiles import ProfilesApi
 from cota.lab.rest.query import QueryApi
 from cota.lab.rest.rpc import RpcApi
 from cota.lab.rest.telemetry import TelemetryApi
+from cota.page.lab import LabPage
 
 _REST = (TelemetryApi, QueryApi, DevicesApi, ProfilesApi, PackagesApi, AccountApi, RpcApi, DashboardsApi)
 
@@ -34,9 +36,11 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
         git_routes: The Git host's routes, tried after ours.
     """
 
+    page = LabPage(closing=lambda: core.hub.closed)
+
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with core.running():
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with core.running(), page.running(app):
             yield
 
     async def unknown(request: Request, error: Exception) -> Response:
@@ -48,11 +52,11 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
             return ApiError(401, 10, "Authentication failed").response()
         return ApiError(status, GENERAL, str(getattr(error, "detail", error))).response()
 
-    routes: list[BaseRoute] = [*DeviceApi(core).routes(), *LoginApi(core).routes()]
+    routes: list[BaseRoute] = [*DeviceApi(core).routes(), *LoginApi(core).routes(), *LiveApi(core).routes()]
     for api in _REST:
         routes += api(core).routes()
     handlers: Mapping[Any, Any] = {HTTPException: unknown}
-    return Starlette(routes=[*routes, *git_routes], lifespan=lifespan, exception_handlers=handlers)
+    return Starlette(routes=[*routes, *page.routes(), *git_routes], lifespan=lifespan, exception_handlers=handlers)
 
 
 def git_routes(repositories: Mapping[str, Path], rate_limit: int | None) -> list[BaseRoute]:

@@ -16,6 +16,7 @@ from cota.lab.data.store import Store
 from cota.lab.data.timeseries import Timeseries
 from cota.lab.device.activity import DEFAULT_TIMEOUT_SECONDS, Activity
 from cota.lab.device.hub import Hub
+from cota.lab.listeners import Listeners
 from cota.lab.ota import DEFAULT_PACE_SECONDS, Ota
 
 
@@ -59,8 +60,9 @@ class Core:
         self.devices = Devices(store, self.profiles, tenant_id)
         self.credentials = Credentials(store)
         self.packages = Packages(store, self.profiles, tenant_id)
-        self.attributes = Attributes(store)
-        self.timeseries = Timeseries(store)
+        self.live = Listeners()
+        self.attributes = Attributes(store, self.live.changed)
+        self.timeseries = Timeseries(store, self.live.changed)
         self.hub = Hub()
         self.activity = Activity(store, self.attributes, timing.inactivity_timeout)
         self.ota = Ota(

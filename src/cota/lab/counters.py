@@ -35,7 +35,8 @@ class Counters:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        # The page counts for nobody and brings headers of its own.
+        if scope["type"] != "http" or scope["path"].startswith("/page/"):
             await self._app(scope, receive, send)
             return
         kind = kind_of(scope["path"])

@@ -5,7 +5,6 @@ with running_lab(LabConfig(repositories={"acme/weather": path})) as lab:
 """
 
 import contextlib
-import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,8 @@ from cota.lab.counters import Counters
 from cota.lab.data.accounts import DEFAULT_USERNAME
 from cota.lab.data.store import Store
 from cota.lab.ota import DEFAULT_PACE_SECONDS
+from cota.lab.rest.live import MAX_MESSAGE_BYTES
+from cota.serving import ReadyServer, Serving, listen
 
 # Long polls end by themselves when the lab stops; what is still busy after this is cut.
 _GRACE_SECONDS = 1
@@ -60,7 +61,7 @@ class LabConfig:
     timing: Timing = field(default_factory=Timing)
 
 
-class Lab:
+class Lab(Serving):
     """A lab that listens; nothing is served before `serve`.
 
     Attributes:
@@ -76,7 +77,7 @@ class Lab:
     def __init__(self, config: LabConfig) -> None:
         routes = app.git_routes(config.repositories, config.rate_limit) if config.repositories else []
         with contextlib.ExitStack() as undo:
-            self._socket = undo.enter_context(_listen(config.host, config.port))
+            self._socket = undo.enter_context(listen(config.host, config.port, _BACKLOG))
             store = Store(config.db)
             undo.callback(store.close)
             self.core = Core(store, Timing(**{**vars(config.timing), "ota_pace": config.ota_pace}))
@@ -100,39 +101,18 @@ class Lab:
         """Return requests and body bytes so far, by "thingsboard", "git-api", "git-raw" and "git-web"."""
         return self._counters.read()
 
-    @property
-    def started(self) -> bool:
-        """Whether it answers."""
-        return self._server.started
-
     def serve(self, ready: Callable[[], None] | None = None) -> None:
-        """Serve until stopped; in the main thread Ctrl-C and SIGTERM stop it.
-
-        Args:
-            ready: Called once it answers, and can be stopped.
-        """
-        self._server.ready = ready
+        """Serve until stopped, as `Serving.serve`; then close the database."""
         try:
-            self._server.run(sockets=[self._socket])
+            super().serve(ready)
         finally:
-            self._socket.close()
             self.core.store.close()
 
-    def stop(self) -> None:
-        """Ask a lab that serves to end; may be called from any thread."""
-        self._server.should_exit = True
 
-
-class _Server(uvicorn.Server):
+class _Server(ReadyServer):
     def __init__(self, config: uvicorn.Config, core: Core) -> None:
         super().__init__(config)
         self._core = core
-        self.ready: Callable[[], None] | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.ready is not None and self.started:
-            self.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Without this every open long poll would hold the end back for its whole time.
@@ -144,7 +124,8 @@ def _settings(config: LabConfig, application: Counters) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
         lifespan="on",
         access_log=False,
         log_config=None,
@@ -156,24 +137,6 @@ def _settings(config: LabConfig, application: Counters) -> uvicorn.Config:
         ssl_certfile=config.certfile,
         ssl_keyfile=config.keyfile,
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise CotaError(f"cannot listen on {host} port {port}: {error}", "Give an address of this machine with --host.") from error
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise CotaError(f"port {port} on {host} is taken", "Choose another one with --port; 0 takes any free one.") from error
-        raise CotaError(f"cannot listen on {host} port {port}: {error}", "Choose others with --host and --port.") from error
-    return listener
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from cota.sim.volume import open_volume
 WIFI_SSID = "cota-sim"
 WIFI_PASSWORD = "simulated-network"  # noqa: S105  (a network that exists only in the simulator)
 # Heap of the 64-bit VM that the shims and the configuration take before the program starts; measured, held by a test.
-_SHIM_HEAP_BYTES = 89_500
+_SHIM_HEAP_BYTES = 90_000
 _READ_BYTES = 4096
 
 
@@ -215,7 +215,7 @@ class Board:
                     nap = asyncio.sleep(following.ram["sleep_seconds"] / self.options.speed)
                     await self._until(ended, self._pressed.wait(), nap)
                     pressed = self._pressed.is_set()
-                    following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc)
+                    following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc, self.profile.rp2)
                     continue
                 following = await self._run_phase(following, ended)
         finally:

@@ -99,9 +99,9 @@ def after_reset(run_mode: str, msc: bool) -> Next:
     return Next("boot", power_on(msc, "SOFTWARE"))
 
 
-def after_sleep(msc: bool) -> Next:
-    """After deep sleep: a start like any other, but for its reason."""
-    return Next("boot", power_on(msc, "DEEP_SLEEP_ALARM"))
+def after_sleep(msc: bool, rp2: bool) -> Next:
+    """After deep sleep: a start like any other, but for its reason; an RP2040 wakes by a software reset (its `alarm` calls reset_cpu)."""
+    return Next("boot", {**power_on(msc, "SOFTWARE" if rp2 else "DEEP_SLEEP_ALARM"), "woken": True})
 
 
 def after_crash(msc: bool) -> Next:

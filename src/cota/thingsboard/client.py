@@ -1,5 +1,6 @@
 """The client: one signed-in session, and the calls by what they are about."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,8 @@ class Client:
         password: Their password.
         api_key: An API key (ThingsBoard 4.3 and later) in place of both.
         timeout: Seconds to wait for a connection, for each piece sent and for each piece received.
+        refresh_token: What an earlier sign-in left (`refresh_token` of that client), in place of a password.
+        on_refresh: Called with each new refresh token, so that it can be kept.
 
     Raises:
         CotaError: The address or the credentials are not usable.
@@ -43,8 +46,18 @@ class Client:
         password: str | None = None,
         api_key: str | None = None,
         timeout: float = _TIMEOUT_SECONDS,
+        refresh_token: str | None = None,
+        on_refresh: Callable[[str], None] | None = None,
     ) -> None:
-        self._session = Session(url, username=username, password=password, api_key=api_key, timeout=timeout)
+        self._session = Session(
+            url,
+            username=username,
+            password=password,
+            api_key=api_key,
+            timeout=timeout,
+            refresh_token=refresh_token,
+            on_refresh=on_refresh,
+        )
         self.devices = Devices(self._session)
         self.profiles = Profiles(self._session)
         self.packages = Packages(self._session)
@@ -64,6 +77,21 @@ class Client:
     def url(self) -> str:
         """The server's address, without a slash at the end."""
         return self._session.url
+
+    @property
+    def session(self) -> Session:
+        """The connection, for what builds calls of its own on it; it ends with this client."""
+        return self._session
+
+    @property
+    def refresh_token(self) -> str | None:
+        """What a later client can sign in with instead of the password; None before the first sign-in and with an API key."""
+        return self._session.refresh_token
+
+    @property
+    def token(self) -> str | None:
+        """The access token, for what is not REST (the WebSocket); None with an API key."""
+        return self._session.token
 
     def close(self) -> None:
         """Close the connections."""

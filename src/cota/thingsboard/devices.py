@@ -4,10 +4,15 @@ import json
 from collections.abc import Iterator
 from typing import Literal
 
+from cota.errors import AnswerIsNoError
 from cota.thingsboard.errors import ThingsBoardError
 from cota.thingsboard.session import Json, Session, id_of
 
 Kind = Literal["FIRMWARE", "SOFTWARE"]
+# ThingsBoard bounds no page; 5,000 devices are five requests.
+_PAGE_SIZE = 1000
+# Names that an error lists.
+_SHOWN_NAMES = 20
 _FIELDS = {"FIRMWARE": "firmwareId", "SOFTWARE": "softwareId"}
 
 
@@ -65,6 +70,17 @@ class Devices:
             )
         return str(credentials["credentialsId"])
 
+    def need(self, name: str) -> Json:
+        """Give the device of this exact name.
+
+        Raises:
+            AnswerIsNoError: There is none.
+        """
+        found = self.find(name)
+        if found is None:
+            raise AnswerIsNoError(f"{self._session.url} has no device {name!r}.", "`cota devices` lists them; upper and lower case count.")
+        return found
+
     def infos(self, *, profile_id: str | None = None, text: str | None = None, active: bool | None = None) -> Iterator[Json]:
         """Give every device with its profile's name, its packages and whether it is active.
 
@@ -80,7 +96,14 @@ class Devices:
             params["textSearch"] = text
         if active is not None:
             params["active"] = json.dumps(active)
-        return self._session.pages("/api/tenant/deviceInfos", params)
+        return self._session.pages("/api/tenant/deviceInfos", params, size=_PAGE_SIZE)
+
+    def count(self, *, profile_id: str | None = None) -> int:
+        """Count the devices, or those of a profile."""
+        params: dict[str, str | int | bool] = {"pageSize": 1, "page": 0}
+        if profile_id is not None:
+            params["deviceProfileId"] = profile_id
+        return int(self._session.get(dict, "/api/tenant/deviceInfos", params)["totalElements"])
 
     def assign(self, device_id: str, package_id: str | None, kind: Kind = "FIRMWARE") -> Json:
         """Give a device a package of its own, which wins over its profile's; None takes it away."""
@@ -103,6 +126,26 @@ class Profiles:
             if info["name"] == name:
                 return self.get(id_of(info))
         return None
+
+    def need(self, name: str) -> Json:
+        """Give the whole profile of this exact name.
+
+        Raises:
+            AnswerIsNoError: There is none; the message names those that there are.
+        """
+        found = self.find(name)
+        if found is None:
+            known = ", ".join(self.names()[:_SHOWN_NAMES])
+            raise AnswerIsNoError(f"{self._session.url} has no device profile {name!r}.", f"It has: {known}.")
+        return found
+
+    def names(self) -> list[str]:
+        """Give the names of all profiles."""
+        return [str(info["name"]) for info in self._session.pages("/api/deviceProfileInfos", {"sortProperty": "name"})]
+
+    def list(self) -> "list[Json]":
+        """Give every profile, whole."""
+        return list(self._session.pages("/api/deviceProfiles", {"sortProperty": "name"}))
 
     def get(self, profile_id: str) -> Json:
         """Give a whole profile by its id."""

@@ -9,6 +9,9 @@ from cota.errors import CotaError
 # A server's message longer than this is a page, not a message.
 _MAX_MESSAGE = 300
 
+# The server understood and says no; every other status means that it cannot be asked, not so, not by this account, or not now.
+_ANSWERS = (400, 404, 409, 413)
+
 # What to do next, by HTTP status.
 _HINTS = {
     400: None,
@@ -34,6 +37,7 @@ class ThingsBoardError(CotaError):
         status: HTTP status; None where no answer came.
         server_message: What the server said, cut to a sensible length; empty where it said nothing.
         error_code: ThingsBoard's own errorCode; None where there was none.
+        exit_code: 1 where the server understood and says no, else 2.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class ThingsBoardError(CotaError):
         self.status = status
         self.server_message = server_message
         self.error_code = error_code
+        self.exit_code = 1 if status in _ANSWERS else 2
 
 
 def refused(server: str, what: str, status: int, server_message: str, error_code: int | None) -> ThingsBoardError:

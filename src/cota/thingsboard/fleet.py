@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from cota.thingsboard.session import Json, Session
 
 _FIND = "/api/entitiesQuery/find"
-_PAGE_SIZE = 100
-_MAX_PAGES = 10_000
+# ThingsBoard bounds no page, and sorts the whole fleet for each; a page of these is two or three megabytes.
+_PAGE_SIZE = 2000
+_MAX_PAGES = 1000
 
 # What shows where each board stands.
 STATE_KEYS = ("fw_state", "fw_error", "current_fw_title", "current_fw_version", "target_fw_title", "target_fw_version")
@@ -20,6 +21,7 @@ class Member:
     Attributes:
         id: The device's id.
         name: Its name.
+        profile: Its device profile's name; empty where the query did not ask for the field "type".
         telemetry: Latest value by key, as text; keys never sent are left out.
         times: When each of them was taken, milliseconds since 1970.
         shared: Shared attributes by key, as text.
@@ -29,6 +31,7 @@ class Member:
 
     id: str
     name: str
+    profile: str = ""
     telemetry: dict[str, str] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
@@ -37,7 +40,7 @@ class Member:
 
 
 def fleet_query(
-    profiles: Sequence[str],
+    profiles: Sequence[str] | None,
     *,
     telemetry: Sequence[str] = STATE_KEYS,
     shared: Sequence[str] = (),
@@ -48,7 +51,7 @@ def fleet_query(
     """Give the query for the devices of some profiles, by name.
 
     Args:
-        profiles: Names of device profiles.
+        profiles: Names of device profiles; None is every device.
         telemetry: Telemetry keys to give.
         shared: Shared attributes to give.
         server: Server attributes to give, such as "active".
@@ -61,8 +64,11 @@ def fleet_query(
         predicate = {"type": "STRING", "operation": "EQUAL", "value": {"defaultValue": state}, "ignoreCase": False}
         filters.append({"key": {"type": "TIME_SERIES", "key": "fw_state"}, "valueType": "STRING", "predicate": predicate})
     name = {"type": "ENTITY_FIELD", "key": "name"}
+    chosen: Json = {"type": "entityType", "entityType": "DEVICE"}
+    if profiles is not None:
+        chosen = {"type": "deviceType", "deviceTypes": list(profiles), "deviceNameFilter": ""}
     return {
-        "entityFilter": {"type": "deviceType", "deviceTypes": list(profiles), "deviceNameFilter": ""},
+        "entityFilter": chosen,
         "pageLink": {"pageSize": _PAGE_SIZE, "page": 0, "textSearch": None, "sortOrder": {"key": name, "direction": "ASC"}},
         "entityFields": [name],
         "latestValues": [{"type": kind, "key": key} for kind, keys in kinds.items() for key in keys],
@@ -82,7 +88,7 @@ class Fleet:
         for page in range(link["page"], _MAX_PAGES):
             asked = {**query, "pageLink": {**link, "page": page}}
             lines, more = self._session.page(_FIND, self._session.post(dict, _FIND, asked, again=True))
-            yield from map(_member, lines)
+            yield from map(member_of, lines)
             if not more:
                 return
 
@@ -92,7 +98,8 @@ class Fleet:
         return self._session.post(int, "/api/entitiesQuery/count", asked, again=True)
 
 
-def _member(line: Json) -> Member:
+def member_of(line: Json) -> Member:
+    """Read one line of an entity query's answer, or of its WebSocket's."""
     latest: dict[str, dict[str, Json]] = line["latest"]
 
     def values(kind: str) -> dict[str, str]:
@@ -102,6 +109,7 @@ def _member(line: Json) -> Member:
     return Member(
         id=line["entityId"]["id"],
         name=str(latest["ENTITY_FIELD"]["name"]["value"]),
+        profile=str(latest["ENTITY_FIELD"].get("type", {}).get("value", "")),
         telemetry=values("TIME_SERIES"),
         times={key: int(found["ts"]) for key, found in latest.get("TIME_SERIES", {}).items() if found["ts"]},
         shared=values("SHARED_ATTRIBUTE"),

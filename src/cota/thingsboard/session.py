@@ -45,21 +45,34 @@ class Session:
         password: Their password.
         api_key: An API key (ThingsBoard 4.3 and later) in place of both.
         timeout: Seconds to wait for a connection, for each piece sent and for each piece received.
+        refresh_token: What an earlier sign-in left, in place of a password.
+        on_refresh: Called with each new refresh token, so that it can be kept.
 
     Raises:
         CotaError: The address or the credentials are not usable.
     """
 
-    def __init__(self, url: str, *, username: str | None, password: str | None, api_key: str | None, timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str | None,
+        password: str | None,
+        api_key: str | None,
+        timeout: float,
+        refresh_token: str | None = None,
+        on_refresh: Callable[[str], None] | None = None,
+    ) -> None:
         parsed = checked_url(url)
-        if not api_key and (not username or not password):
+        if not api_key and not refresh_token and (not username or not password):
             raise CotaError("Neither an API key nor a user name with a password was given.", "Give one of them.")
         self.url = str(parsed)
         self.username = None if api_key else username
         self._password = password
         self._api_key = api_key
         self._token: str | None = None
-        self._refresh_token: str | None = None
+        self._refresh_token = refresh_token
+        self._on_refresh = on_refresh
         self._timeout = timeout
         self._http = httpx2.Client(
             timeout=timeout,
@@ -104,9 +117,9 @@ class Session:
         answer = self._ask("POST", path, params, again=True, files=files, timeout=max(self._timeout, _UPLOAD_SECONDS))
         return self._checked(dict, path, answer)
 
-    def pages(self, path: str, params: Params | None = None) -> Iterator[Json]:
-        """Give every element of a paged listing, in the order of creation unless `params` say another."""
-        shared = {"sortProperty": "createdTime", "sortOrder": "ASC", **(params or {}), "pageSize": _PAGE_SIZE}
+    def pages(self, path: str, params: Params | None = None, *, size: int = _PAGE_SIZE) -> Iterator[Json]:
+        """Give every element of a paged listing, in the order of creation unless `params` say another; `size` of them a request."""
+        shared = {"sortProperty": "createdTime", "sortOrder": "ASC", **(params or {}), "pageSize": size}
         for page in range(_MAX_PAGES):
             lines, more = self.page(path, self.get(dict, path, {**shared, "page": page}))
             yield from lines
@@ -152,29 +165,57 @@ class Session:
         return {"X-Authorization": f"Bearer {self._token}"}
 
     def login(self) -> None:
-        """Sign in with user name and password; nothing to do with an API key.
+        """Sign in with user name and password, or with what an earlier sign-in left; nothing to do with an API key.
 
         Raises:
             ThingsBoardError: They are wrong, the account needs a second factor, or the server is not reached.
         """
-        if self._api_key is None:
+        if self._api_key is not None:
+            return
+        if self._password:
             self._take_tokens("/api/auth/login", {"username": self.username, "password": self._password})
+            return
+        try:
+            self._take_tokens("/api/auth/token", {"refreshToken": self._refresh_token})
+        except ThingsBoardError as error:
+            if error.status != 401:
+                raise
+            raise ThingsBoardError(
+                f"The sign-in at {self.url} has run out: {error.server_message or 'it is not taken any more'}.",
+                "`cota login` signs in again; an API key lasts as long as you say when you make it.",
+                status=401,
+                error_code=error.error_code,
+            ) from error
+
+    @property
+    def refresh_token(self) -> str | None:
+        """What a later session can sign in with instead of the password; None before the first sign-in and with an API key."""
+        return self._refresh_token
+
+    @property
+    def token(self) -> str | None:
+        """The access token of a sign-in, which is made now where there is none; None with an API key."""
+        if self._api_key is None and self._token is None:
+            self.login()
+        return self._token
 
     def _renew(self, expired: bool) -> None:
-        if expired and self._refresh_token is not None:
+        if expired and self._refresh_token is not None and self._password:
             with contextlib.suppress(ThingsBoardError):
                 self._take_tokens("/api/auth/token", {"refreshToken": self._refresh_token})
                 return
         self.login()
 
     def _take_tokens(self, path: str, body: Json) -> None:
-        self._token = self._refresh_token = None
+        self._token = None
         response = self._send("POST", path, None, again=True, headers={}, json=body)
         answer = self._checked(dict, path, self._result("POST", path, response))
         self._checked(str, path, answer.get("token"))
         if answer.get("scope") == "PRE_VERIFICATION_TOKEN":
             raise ThingsBoardError(f"The account {self.username} at {self.url} asks for a second factor.", "Use an API key instead.")
         self._token, self._refresh_token = answer["token"], answer.get("refreshToken")
+        if self._on_refresh is not None and self._refresh_token:
+            self._on_refresh(self._refresh_token)
 
     def _send(self, method: str, path: str, params: Params | None, *, again: bool, headers: dict[str, str], **kind: Any) -> httpx2.Response:
         try:

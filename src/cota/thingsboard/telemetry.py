@@ -52,7 +52,9 @@ class Telemetry:
         # A key that never existed comes as a value of null at the time of asking.
         return {key: Sample(lines[0]["ts"], lines[0]["value"]) for key, lines in found.items() if lines and lines[0]["value"] is not None}
 
-    def history(self, device_id: str, keys: Iterable[str], start: int, end: int, *, limit: int = 100) -> dict[str, list[Sample]]:
+    def history(
+        self, device_id: str, keys: Iterable[str], start: int, end: int, *, limit: int = 100, newest: bool = False
+    ) -> dict[str, list[Sample]]:
         """Give telemetry from one time to another, oldest first.
 
         Args:
@@ -60,7 +62,8 @@ class Telemetry:
             keys: Keys to give.
             start: First millisecond since 1970.
             end: The millisecond after the last one.
-            limit: At most so many of a key, the oldest ones.
+            limit: At most so many of a key.
+            newest: Where there are more, leave out the oldest and not the newest.
         """
         params: dict[str, str | int | bool] = {
             "keys": ",".join(keys),
@@ -68,8 +71,9 @@ class Telemetry:
             "endTs": end,
             "limit": limit,
             "agg": "NONE",
-            "orderBy": "ASC",
+            "orderBy": "DESC" if newest else "ASC",
             "useStrictDataTypes": "true",
         }
         found = self._session.get(dict, f"/api/plugins/telemetry/DEVICE/{device_id}/values/timeseries", params)
-        return {key: [Sample(line["ts"], line["value"]) for line in lines] for key, lines in found.items()}
+        order = -1 if newest else 1
+        return {key: [Sample(line["ts"], line["value"]) for line in lines][::order] for key, lines in found.items()}

@@ -43,8 +43,9 @@ def check(arguments: list[str]) -> None:
     if left:
         raise click.UsageError(f"too much: {left}")
     for parameter in order:
-        if not isinstance(parameter.type, click.Path):
-            parameter.type_cast_value(context, options[parameter.name])
+        # What was not given is a value of click's own.
+        if isinstance(value := options[parameter.name], str | tuple | list) and not isinstance(parameter.type, click.Path):
+            parameter.type_cast_value(context, value)
 
 
 def test_the_pages_show_command_lines_at_all() -> None:

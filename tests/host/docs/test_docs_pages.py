@@ -45,12 +45,12 @@ def test_the_generated_pages_are_what_the_code_says_now() -> None:
 def test_a_stale_page_is_named(generate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generate, "DOCS", tmp_path)
     (tmp_path / "errors.md").write_text(generate.errors_page() + "\n", encoding="utf-8")
-    assert generate.stale_pages() == ["errors.md", "cli.md"]
+    assert generate.stale_pages() == ["errors.md", "cli.md", "boards.md"]
 
 
 def test_every_error_code_has_advice_once_and_no_other_has(generate: ModuleType) -> None:
     advised = [code for group in generate.error_advice().values() for code in group]
-    assert sorted(advised) == sorted(generate.error_codes()), "complete docs/error_advice.toml"
+    assert sorted(advised) == sorted(generate.error_codes()), "complete src/cota/explain/advice.toml"
 
 
 def test_every_error_code_that_the_library_raises_is_on_the_page(generate: ModuleType) -> None:

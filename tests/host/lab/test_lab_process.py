@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -167,14 +168,15 @@ def test_a_person_reads_where_it_is_and_gets_the_password_on_stderr(tmp_path: Pa
         [sys.executable, "-c", "from cota.cli import main; main()", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    lines = [process.stderr.readline() for _ in range(4)]
+    lines = [process.stderr.readline() for _ in range(5)]
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=_SECONDS)
     assert (out, process.returncode) == ("", 0)
     assert lines[0].startswith("cota lab on http://127.0.0.1:")
-    assert "tenant@thingsboard.org" in lines[1]
-    assert "password" in lines[2]
-    assert lines[3].rstrip().endswith("/acme/app")
+    assert re.fullmatch(r"  page      http://127\.0\.0\.1:\d+/page/\n", lines[1])
+    assert "tenant@thingsboard.org" in lines[2]
+    assert "password" in lines[3]
+    assert lines[4].rstrip().endswith("/acme/app")
     assert errors == "stopped\n"
 
 

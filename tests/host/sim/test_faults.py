@@ -79,7 +79,7 @@ if alarm.wake_alarm is None:
         raise
 """
     text = bench({"boot.py": "print('booted')", "main.py": main}, options=BoardOptions(speed=60)).run_until()
-    assert "ResetReason.POWER_ON True 0" in text and "ResetReason.DEEP_SLEEP_ALARM False 7" in text
+    assert "ResetReason.POWER_ON True 0" in text and "ResetReason.SOFTWARE False 7" in text  # as an RP2040 wakes
     assert "DeepSleepRequest" in text and "swallowed" not in text
     assert text.count("booted") == 2
 

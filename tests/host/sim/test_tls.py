@@ -138,6 +138,6 @@ print("room again")
 """
         )
         text = vm_bench({"main.py": main}, options=BoardOptions(ca_bundle=_bundle(tmp_path, authority))).run_until()
-    assert 30_000 < int(text.split("cost ")[1].split()[0]) < 36_000
+    assert 30_600 * 4 // 3 <= int(text.split("cost ")[1].split()[0]) < 48_000  # a third more than on a board: profiles.py
     assert "held 3" in text and "room again" in text
     assert int(text.split("left ")[1].split()[0]) < 4_000

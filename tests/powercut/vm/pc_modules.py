@@ -13,6 +13,7 @@ _TICK_US = 20  # what reading the clock takes: a loop that only reads it comes t
 _QUIET_POLLS = 3  # without a write and a post, after the board has said UPDATED or FAILED: it is idle
 _HASTE_FROM = 6  # quiet polls after which each wait counts a minute: whoever tries again after an hour shall have it
 _GIVE_UP_POLLS = 60
+_GIVE_UP_POSTS = 400  # of one power-on: a board that says the same at each poll goes on so for ever
 _HASTE_US = 3600 * 1000000  # the same for a board that reaches no server
 _GIVE_UP_US = 4 * _HASTE_US
 _LONGEST_US = 4 * 86400 * 1000000
@@ -71,7 +72,7 @@ class Hardware:
             self.power_off("idle")
         if cloud.polls >= _GIVE_UP_POLLS or quiet > _GIVE_UP_US:
             self.power_off("quiet")
-        if self.us > _LONGEST_US:
+        if self.us > _LONGEST_US or cloud.posts > _GIVE_UP_POSTS:
             self.power_off("endless")
         in_haste = cloud.polls >= _HASTE_FROM or quiet > _HASTE_US
         self.us += int(max(seconds, 60 if in_haste else 0) * 1000000)
@@ -167,13 +168,14 @@ def install():
     sys.modules["microcontroller"] = Module(cpu=_Cpu(), ResetReason=reasons, reset=_reset, watchdog=_Watchdog(), nvm=bytearray(256))
     sys.modules["supervisor"] = Module(
         reload=_reload,
+        RunReason=Module(STARTUP="STARTUP"),
         set_next_code_file=_next_code,
         runtime=Module(autoreload=True, usb_connected=False, run_reason="STARTUP", safe_mode_reason="NONE"),
     )
     sys.modules["storage"] = Module(remount=_remount)
     sys.modules["wifi"] = Module(radio=radio)
     sys.modules["socketpool"] = Module(SocketPool=SocketPool)
-    sys.modules["alarm"] = Module(sleep_memory=_SleepMemory(), DeepSleepRequest=_DeepSleepRequest)
+    sys.modules["alarm"] = Module(sleep_memory=_SleepMemory(), DeepSleepRequest=_DeepSleepRequest, wake_alarm=None)
     sys.modules["board"] = Module(board_id="powercut")
     sys.modules["watchdog"] = Module(WatchDogMode=Module(RESET="RESET", RAISE="RAISE"))
 

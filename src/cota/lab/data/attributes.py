@@ -1,6 +1,6 @@
 """Attributes of an entity in their three scopes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cota.lab.data.store import MAX_QUERY_KEYS, Row, Store, rows_of
@@ -15,10 +15,10 @@ _UPSERT = (
 
 
 class Attributes:
-    """The table of attributes."""
+    """The table of attributes; `changed` is called with the id of whatever is written."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, changed: Callable[[str], None] = lambda _: None) -> None:
+        self._store, self._changed = store, changed
 
     def get(self, entity_id: str, scope: str, keys: Sequence[str] | None = None) -> list[Row]:
         """Return rows (key, ts, value) of a scope; of these keys only, where some are named."""
@@ -45,7 +45,9 @@ class Attributes:
         """
         sql = f"{_UPSERT} WHERE value <> excluded.value" if only_changes else _UPSERT
         self._store.run_many(sql, [(entity_id, scope, key, ts, value) for key, value in pairs])
+        self._changed(entity_id)
 
     def delete(self, entity_id: str, scope: str, keys: Iterable[str]) -> None:
         """Remove keys; those that are not there do no harm."""
         self._store.run_many("DELETE FROM attribute WHERE entity_id = ? AND scope = ? AND key = ?", [(entity_id, scope, k) for k in keys])
+        self._changed(entity_id)

@@ -1,6 +1,6 @@
 """Telemetry of an entity: the latest value of each key, and the history behind it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cota.lab.data.store import MAX_QUERY_KEYS, Row, Store, rows_of
 from cota.lab.data.values import Sample
@@ -17,16 +17,17 @@ _LATEST = (
 
 
 class Timeseries:
-    """The tables of telemetry."""
+    """The tables of telemetry; `changed` is called with the id of whatever is written."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, changed: Callable[[str], None] = lambda _: None) -> None:
+        self._store, self._changed = store, changed
 
     def save(self, entity_id: str, samples: Iterable[Sample]) -> None:
         """Write samples; two of one key at one millisecond leave the later one."""
         rows = [(entity_id, sample.key, sample.ts, sample.value) for sample in samples]
         self._store.run_many(_HISTORY, rows)
         self._store.run_many(_LATEST, rows)
+        self._changed(entity_id)
 
     def latest(self, entity_id: str, keys: Sequence[str] | None = None) -> list[Row]:
         """Return rows (key, ts, value) of the latest values."""

@@ -11,7 +11,7 @@ from cota.git import NoSuchRefError, Repository
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
 # First path segments that the lab itself answers.
-_TAKEN_OWNERS = frozenset(("api", "assets", "codeload", "raw", "static"))
+_TAKEN_OWNERS = frozenset(("api", "assets", "codeload", "page", "raw", "static"))
 # Names of branches with more slashes than this are looked for no further.
 _MAX_REF_PARTS = 16
 # Answers that are kept, all in all: a listing of 100,000 entries is about 25 MB.

@@ -26,6 +26,8 @@ _SCOPE_OF = {
     "SERVER_ATTRIBUTE": (SERVER,),
     "ATTRIBUTE": (CLIENT, SHARED, SERVER),
 }
+# With more devices than this, a key's values are read for all of them at once.
+_MANY = 64
 _MAX_IDS = 10_000  # ThingsBoard's own bound of entities in a subscription
 
 
@@ -42,18 +44,18 @@ class QueryApi(Router):
     async def find(self, request: Request) -> Response:
         """Answer a page of devices with the values that were asked for."""
         query = await read_object(request)
-        rows = _chosen(self.core, query.get("entityFilter"))
-        return json_answer(entity_query.find(list(rows), query, _lookup(self.core, rows), now_ms()))
+        rows = chosen(self.core, query.get("entityFilter"))
+        return json_answer(entity_query.find(list(rows), query, lookup_of(self.core, rows), now_ms()))
 
     async def count(self, request: Request) -> Response:
         """Answer how many devices match."""
         query = await read_object(request)
-        rows = _chosen(self.core, query.get("entityFilter"))
-        lookup = _lookup(self.core, rows)
+        rows = chosen(self.core, query.get("entityFilter"))
+        lookup = lookup_of(self.core, rows)
         return json_answer(sum(entity_query.matches(entity, query, lookup) for entity in rows))
 
 
-def _chosen(core: Core, given: Any) -> dict[str, Row]:
+def chosen(core: Core, given: Any) -> dict[str, Row]:
     """Return the devices that an entity filter names, by id."""
     entity_filter = given if isinstance(given, dict) else {}
     kind = entity_filter.get("type")
@@ -92,23 +94,41 @@ def _named(rows: list[Row], name_filter: Any) -> dict[str, Row]:
     return {row["id"]: row for row in rows if pattern.match(row["name"])}
 
 
-def _lookup(core: Core, rows: dict[str, Row]) -> Lookup:
+def lookup_of(core: Core, rows: dict[str, Row]) -> Lookup:
     core.activity.flush()
+    tables: dict[tuple[str, str], dict[str, Cell]] = {}
+    many = len(rows) > _MANY
+
+    def stored(entity: str, place: str, name: str) -> Cell | None:
+        """Return what is stored of a device: its telemetry (place ""), or an attribute of the scope that `place` names."""
+        if many:
+            if (place, name) not in tables:
+                tables[place, name] = _column(core, place, name)
+            return tables[place, name].get(entity)
+        found = core.attributes.get(entity, place, [name]) if place else core.timeseries.latest(entity, [name])
+        return Cell(found[0]["ts"], found[0]["value"]) if found else None
 
     def lookup(entity: str, key: Key) -> Cell | None:
         if key.kind == "TIME_SERIES":
-            found = core.timeseries.latest(entity, [key.name])
-            return Cell(found[0]["ts"], found[0]["value"]) if found else None
+            return stored(entity, "", key.name)
         for scope in _SCOPE_OF.get(key.kind, ()):
-            found = core.attributes.get(entity, scope, [key.name])
+            found = stored(entity, scope, key.name)
             if found:
-                return Cell(found[0]["ts"], found[0]["value"])
+                return found
         if key.kind == "ENTITY_FIELD":
             value = _field(rows[entity], key.name)
             return None if value is None else Cell(0, encode(value))
         return None
 
     return lookup
+
+
+def _column(core: Core, place: str, name: str) -> dict[str, Cell]:
+    if place:
+        found = core.store.all("SELECT entity_id, ts, value FROM attribute WHERE scope = ? AND key = ?", place, name)
+    else:
+        found = core.store.all("SELECT entity_id, ts, value FROM latest WHERE key = ?", name)
+    return {row["entity_id"]: Cell(row["ts"], row["value"]) for row in found}
 
 
 def _field(row: Row, name: str) -> Any:

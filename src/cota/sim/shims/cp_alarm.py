@@ -47,7 +47,7 @@ class time:
 
 
 sleep_memory = SleepMemory()
-wake_alarm = _TimeAlarm(monotonic_time=1 << 30) if _board.ram["reset_reason"] == "DEEP_SLEEP_ALARM" else None
+wake_alarm = _TimeAlarm(monotonic_time=1 << 30) if _board.ram.get("woken") else None
 
 
 def exit_and_deep_sleep_until_alarms(*alarms, preserve_dios=()):

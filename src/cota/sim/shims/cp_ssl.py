@@ -132,7 +132,7 @@ class SSLContext:
                 lines.append(line.strip())
 
     def wrap_socket(self, sock, *, server_side=False, server_hostname=None):
-        if server_side:
+        if server_side:  # ota never is a TLS server; a program that wants to be one is told so here, instead of failing in the handshake
             raise NotImplementedError("the simulated board is a TLS client only")
         return SSLSocket(self, sock, server_hostname)
 

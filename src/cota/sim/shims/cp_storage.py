@@ -105,7 +105,7 @@ def enable_usb_drive():
 
 def erase_filesystem(extended=None):
     device = _disk["device"]
-    if device is None:
+    if device is None:  # on CPython, without a FAT volume: to delete the files of a folder here would not show what a format leaves
         raise NotImplementedError("this simulated board's drive is a folder")
     native_fat().mkfs(device)
     _board.report("reset")

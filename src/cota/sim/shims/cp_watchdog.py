@@ -57,7 +57,7 @@ class WatchDogTimer:
             self._mode = None
             self._write(0)
             return
-        if mode is not WatchDogMode.RESET:
+        if mode is not WatchDogMode.RESET:  # RP2 has no other, and CircuitPython raises the same there
             raise NotImplementedError("only WatchDogMode.RESET is simulated")
         if self._timeout is None:
             raise ValueError("WatchDogTimer.timeout must be greater than 0")

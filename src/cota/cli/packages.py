@@ -1,0 +1,59 @@
+"""`cota packages`: what has been published."""
+
+import click
+
+from cota.cli.common import connected, json_option, profile_option, server_option, tell_json
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  cota packages
+  cota packages --title greenhouse --json
+"""
+)
+@server_option
+@profile_option
+@click.option("--title", help="Only packages of exactly this title.")
+@json_option
+def command(server: str | None, profile: str | None, title: str | None, as_json: bool) -> None:
+    """List the packages, the newest last, with who they are assigned to."""
+    from cota.cli.table import iso, print_table
+    from cota.thingsboard import id_of
+
+    with connected(server) as client:
+        chosen = id_of(client.profiles.need(profile)) if profile is not None else None
+        profiles = {id_of(one): one for one in client.profiles.list()}
+        used = {str((one.get("firmwareId") or {}).get("id")): str(one["name"]) for one in profiles.values()}
+        own: dict[str, int] = {}
+        for info in client.devices.infos():
+            if info.get("firmwareId"):
+                own[info["firmwareId"]["id"]] = own.get(info["firmwareId"]["id"], 0) + 1
+        packages = [one for one in client.packages.list(title) if title in (None, one["title"])]
+    lines = []
+    for package in packages:
+        profile_id = (package.get("deviceProfileId") or {}).get("id")
+        if chosen not in (None, profile_id):
+            continue
+        lines.append(
+            {
+                "title": package["title"],
+                "version": package["version"],
+                "id": id_of(package),
+                "profile": profiles.get(str(profile_id), {}).get("name"),
+                "url": package.get("url"),
+                "created": iso(package["createdTime"]),
+                "assigned_to_profile": used.get(id_of(package)),
+                "assigned_to_devices": own.get(id_of(package), 0),
+            }
+        )
+    if as_json:
+        for line in lines:
+            tell_json(line)
+        return
+    rows = []
+    for line in lines:
+        users = [f"profile {line['assigned_to_profile']}"] if line["assigned_to_profile"] else []
+        users += [f"{line['assigned_to_devices']} devices"] if line["assigned_to_devices"] else []
+        rows.append((line["title"], line["version"], line["profile"], ", ".join(users), line["url"] or "(an uploaded file)"))
+    print_table(("TITLE", "VERSION", "PROFILE", "ASSIGNED TO", "URL"), rows)

@@ -1,0 +1,1 @@
+"""A fleet dashboard of our own for ThingsBoard."""

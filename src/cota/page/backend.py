@@ -1,0 +1,221 @@
+"""What the page asks of a ThingsBoard server, over the REST client; the lab and a remote server are asked the same."""
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cota.page import fleet
+from cota.page.fleet import Row
+from cota.page.wave import Course
+from cota.thingsboard.devices import Devices, Profiles
+from cota.thingsboard.errors import ThingsBoardError
+from cota.thingsboard.packages import Packages
+from cota.thingsboard.session import Json, Session, id_of
+from cota.thingsboard.telemetry import Telemetry
+
+_FIND = "/api/entitiesQuery/find"
+_MAX_PAGES = 100  # a hundred thousand devices
+_HISTORY_KEYS = ("fw_state", "fw_error", "current_fw_title", "current_fw_version", "target_fw_title", "target_fw_version")
+# A device's history goes back so far; a state or an error more than this many times is cut, the oldest first.
+_HISTORY_MS = 30 * 24 * 3600 * 1000
+_HISTORY_LINES = 500
+# States of one update; a device that reports more of them is restarting over and over.
+_COURSE_LINES = 200
+
+
+class Target(NamedTuple):
+    """A device that an operator means, and what he saw of it when he decided.
+
+    Attributes:
+        id: The device.
+        assigned: Its `target_fw_ts` as the page showed it.
+    """
+
+    id: str
+    assigned: int
+
+
+class ChangedError(Exception):
+    """Somebody else assigned something in the meantime; the operator must look again."""
+
+
+class Backend:
+    """One operator's way to the server. Calls block; each raises ThingsBoardError where the server refuses or is not reached.
+
+    Args:
+        session: The signed-in connection, which this closes.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._devices, self._profiles = Devices(session), Profiles(session)
+        self._packages, self._telemetry = Packages(session), Telemetry(session)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
+    def user(self) -> Json:
+        """Return who is signed in."""
+        return self.session.get(dict, "/api/auth/user")
+
+    def rows(self, ids: list[str] | None = None) -> list[Row]:
+        """Return a row for every device, or for these."""
+        return list(self._find(ids))
+
+    def _find(self, ids: list[str] | None) -> Iterator[Row]:
+        for number in range(_MAX_PAGES):
+            lines, more = self.session.page(_FIND, self.session.post(dict, _FIND, fleet.query(number, ids), again=True))
+            yield from map(fleet.row_of, lines)
+            if not more:
+                return
+
+    def device(self, device_id: str) -> dict[str, Any]:
+        """Return all that is known of a device: its own and its profile's package, its attributes, and its history, newest first."""
+        info = self.session.get(dict, f"/api/device/info/{device_id}")
+        profile = self._profiles.get(str(info["deviceProfileId"]["id"]))
+        own, inherited = _package_id(info), _package_id(profile)
+        now = int(time.time() * 1000)
+        facts = self._telemetry.attributes(device_id, "CLIENT_SCOPE")
+        shared = self._telemetry.attributes(device_id, "SHARED_SCOPE")
+        return {
+            "id": device_id,
+            "profileId": id_of(profile),
+            "profile": profile["name"],
+            "own": own,
+            "inherited": inherited,
+            "package": self._known_package(own or inherited),
+            "facts": facts,
+            "retry": shared.get("cota_retry"),
+            "url": shared.get("fw_url"),
+            "history": self._history(device_id, now),
+        }
+
+    def _known_package(self, package_id: str | None) -> Json | None:
+        if package_id is None:
+            return None
+        try:
+            return _shown(self._packages.get(package_id))
+        except ThingsBoardError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _history(self, device_id: str, now: int) -> list[dict[str, Any]]:
+        params: dict[str, str | int | bool] = {"keys": ",".join(_HISTORY_KEYS), "startTs": now - _HISTORY_MS, "endTs": now + 60_000}
+        params |= {"limit": _HISTORY_LINES, "agg": "NONE", "orderBy": "DESC"}
+        found = self.session.get(dict, f"/api/plugins/telemetry/DEVICE/{device_id}/values/timeseries", params)
+        moments: dict[int, dict[str, str]] = {}
+        for key, lines in found.items():
+            for line in lines:
+                moments.setdefault(line["ts"], {})[key] = str(line["value"])
+        return [{"time": ts, **moments[ts]} for ts in sorted(moments, reverse=True)[:_HISTORY_LINES]]
+
+    def course(self, device_id: str, assigned: int, until: int) -> Course:
+        """Return a device's way through the update that was assigned at this time."""
+        found = self._telemetry.history(device_id, ["fw_state"], assigned, until, limit=_COURSE_LINES)
+        return Course(assigned, [(sample.time, str(sample.value)) for sample in found.get("fw_state", [])])
+
+    def packages(self) -> dict[str, Any]:
+        """Return every firmware package, the newest first, and every profile with its package."""
+        packages = [_shown(package) for package in self._packages.list() if package["type"] == "FIRMWARE"]
+        profiles = [
+            {"id": id_of(profile), "name": profile["name"], "package": _package_id(profile), "default": bool(profile.get("default"))}
+            for profile in self._profiles.list()
+        ]
+        return {"packages": packages[::-1], "profiles": profiles}
+
+    def create_package(self, given: Mapping[str, str]) -> Json:
+        """Make a URL package. The fields are checked (see forms)."""
+        checksum = given.get("checksum", "").strip().lower() or None
+        made = self._packages.create_url(
+            given["title"].strip(), given["version"].strip(), given["url"].strip(), given["profile"], checksum=checksum
+        )
+        return _shown(made)
+
+    def reached(self, profile_id: str) -> int:
+        """Count the devices that an assignment to a profile reaches: those without a package of their own."""
+        return self._profiles.count_affected(profile_id)
+
+    def assign_devices(self, targets: Sequence[Target], package_id: str | None) -> dict[str, Any]:
+        """Give devices a package of their own, or take it away; each by itself, so that one failure stops no other.
+
+        Returns:
+            `done`, the ids; `failed`, id -> why; `changed`, the ids of those that somebody else assigned since the operator looked.
+        """
+        now = {row["id"]: row["assigned"] for row in self._find([target.id for target in targets])}
+        done, failed, changed = [], {}, []
+        for target in targets:
+            if target.id not in now:
+                failed[target.id] = "The device was deleted meanwhile."
+            elif now[target.id] != target.assigned:
+                changed.append(target.id)
+            else:
+                try:
+                    self._devices.assign(target.id, package_id)
+                    done.append(target.id)
+                except ThingsBoardError as error:
+                    if _concerns_all(error):
+                        raise
+                    failed[target.id] = error.server_message or error.message
+        return {"done": done, "failed": failed, "changed": changed}
+
+    def assign_profile(self, profile_id: str, package_id: str | None, seen: str | None) -> None:
+        """Give a profile a package, or take it away.
+
+        Args:
+            profile_id: The profile.
+            package_id: The package.
+            seen: The package that the operator saw there when he decided.
+
+        Raises:
+            ChangedError: It has another one by now.
+        """
+
+        def change(profile: Json) -> None:
+            if _package_id(profile) != seen:
+                raise ChangedError
+            profile["firmwareId"] = None if package_id is None else {"entityType": "OTA_PACKAGE", "id": package_id}
+
+        self.session.save(f"/api/deviceProfile/{profile_id}", "/api/deviceProfile", change)
+
+    def retry(self, device_ids: Sequence[str]) -> dict[str, Any]:
+        """Ask devices to try the release once more that they gave up: `cota_retry` gets a text that it never had."""
+        # A word before and a random part: never a number, and never one that the board has had.
+        text = f"r-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
+        done, failed = [], {}
+        for device_id in device_ids:
+            try:
+                self._telemetry.write_shared(device_id, {"cota_retry": text})
+                done.append(device_id)
+            except ThingsBoardError as error:
+                if _concerns_all(error):
+                    raise
+                failed[device_id] = error.server_message or error.message
+        return {"done": done, "failed": failed, "changed": []}
+
+    def log_out(self) -> None:
+        """End the session at the server; what it cannot hear, it forgets by itself."""
+        self.session.put("/api/auth/logout", {})
+
+
+def _concerns_all(error: ThingsBoardError) -> bool:
+    """Whether the next device would meet the same: no server, no right to ask, or too many questions."""
+    return error.status in {None, 401, 403, 429} or (error.status or 0) >= 500
+
+
+def _package_id(thing: Json) -> str | None:
+    found = thing.get("firmwareId")
+    return str(found["id"]) if isinstance(found, dict) else None
+
+
+def _shown(package: Json) -> Json:
+    keys = ("title", "version", "tag", "url", "hasData", "fileName", "dataSize", "checksumAlgorithm", "checksum")
+    profile = package.get("deviceProfileId") or {}
+    return {
+        "id": id_of(package),
+        "created": package["createdTime"],
+        "profile": profile.get("id"),
+        **{key: package.get(key) for key in keys},
+    }

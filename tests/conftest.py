@@ -1,0 +1,15 @@
+"""What tests of several folders start from."""
+
+from pathlib import Path
+
+import pytest
+
+from cota.git.make import commit_tree, create_repository
+
+
+@pytest.fixture(scope="session")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What a lab's Git host shows; it looks anew at each request, so tests add theirs."""
+    seed = create_repository(tmp_path_factory.mktemp("seed") / "repository")
+    commit_tree(seed, {"seed.txt": b"seed\n"})
+    return {"acme/seed": seed}
