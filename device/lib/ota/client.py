@@ -199,8 +199,7 @@ class OverTheAirUpdate:
             self._store.write_journal(journal)
         given_up = key == journal.get("x")
         if given_up and key and self._retry != journal.get("e", ""):
-            journal["x"] = journal["w"] = ""
-            journal["e"] = self._retry
+            journal.update({"x": "", "w": "", "e": self._retry})
             self._store.write_journal(journal)
             self._report.attributes({"cota_retry": retried})
             given_up = False
@@ -221,9 +220,7 @@ class OverTheAirUpdate:
             return False
         self._report.greeted = ""  # whatever fails from here on, the next contact tells it
         try:
-            journal["p"] = IDLE
-            journal["x"] = journal["w"] = ""
-            journal["o"] = 0
+            journal.update({"p": IDLE, "x": "", "w": "", "o": 0})
             self._store.write_journal(journal)
         except Exception:  # USB holds the drive, or the heap is full: the trial goes on until that is over
             journal = self._journal = self._store.journal()
