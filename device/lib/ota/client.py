@@ -65,8 +65,8 @@ class OverTheAirUpdate:
         self._release = self._update = None  # what ThingsBoard assigns, as `_assigned` made it; what installs it
         self._retry = ""  # cota_retry as last seen
         self._attempts = Attempts()
-        self._redone = 0  # failed tries to finish a committed release
-        self._poll_at = self._redo_at = self.done = self.total = 0
+        # _redone: failed tries to finish a committed release
+        self._poll_at = self._redone = self._redo_at = self.done = self.total = 0
         self.phase = "idle"
 
     def is_new_firmware_available(self) -> bool:
