@@ -65,7 +65,7 @@ def once(condition: bytes, action: bytes, before: bytes) -> bytes:
     return changed(before, b"".join(indent + line + b"\n" for line in lines) + before)
 
 
-_WAITS = once(b"True", b"time.sleep(9999)", _RESTART)  # with what it has committed, until the power goes
+_WAITS = once(b"True", b"print('all is committed'); time.sleep(9999)", _RESTART)  # with what it has committed, until the power goes
 
 
 def journal(world: World) -> bytearray:
@@ -89,7 +89,7 @@ def committed(make_world: MakeWorld) -> World:
     world = fast(make_world, extra={"main.py": _WAITS})
     world.assign(world.publish(_NEW))
     world.start()
-    world.wait_until(lambda: "UPDATING" in world.states(), "committed")
+    world.wait_for_line("all is committed")
     world.stop()
     world.damaged = True
     assert entry(world)["p"] == "C"
@@ -230,7 +230,7 @@ def test_f7_an_installed_file_that_rots_during_an_update_that_keeps_it_is_fetche
     world = fast(make_world, extra={"app.py": _NEW["app.py"], "main.py": _WAITS})
     world.assign(world.publish(_NEW))
     world.start()
-    world.wait_until(lambda: "UPDATING" in world.states(), "committed")
+    world.wait_for_line("all is committed")
     world.stop()
     rot(world, "app.py", 100)
     world.start()
