@@ -194,11 +194,14 @@ def test_a_server_that_refuses_is_told_in_one_message(front: Front, cota: Shell,
         assert says in done.err
 
 
-def test_a_device_that_is_deleted_meanwhile_leaves_the_others(front: Front, cota: Shell, tb: Client, make_device: MakeDevice) -> None:
+def test_a_device_that_is_deleted_meanwhile_is_told_and_leaves_the_others(
+    front: Front, cota: Shell, tb: Client, make_device: MakeDevice
+) -> None:
     one, two = make_device(), make_device()
     front.once("POST", "/api/entitiesQuery/find", lambda: tb.devices.delete(one.id))
     done = cota("status", "--device", one.name, "--device", two.name, "--json")
-    assert (done.code, [line["device"] for line in done.lines]) == (0, [two.name])
+    assert (done.code, [line["device"] for line in done.lines]) == (1, [two.name])
+    assert f"Deleted meanwhile: {one.name}." in done.err
 
 
 def test_names_and_errors_of_a_board_cannot_move_the_cursor(cota: Shell, tb: Client, profile: Json, make_device: MakeDevice) -> None:

@@ -31,7 +31,9 @@ INNOCENT = ["lib/ota/json.py", "lib/ota/client.py", "lib/ota.mpy", "lib/ota.py",
 def findings(files: list[tuple[str, int, int]], ignore: bytes = b"") -> list[Any]:
     listed = [File(path, path, mode, "", size) for path, mode, size in files]
     hook = (device_tree() / "boot.py").read_bytes()
-    contents = {file.path: hook if file.size == len(hook) else b"#" * file.size for file in listed} | ({".cotaignore": ignore} if ignore else {})
+    contents = {file.path: hook if file.size == len(hook) else b"#" * file.size for file in listed} | (
+        {".cotaignore": ignore} if ignore else {}
+    )
     return check(listed, lambda wanted: {file.path: contents[file.path] for file in wanted})
 
 
