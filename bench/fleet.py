@@ -26,8 +26,8 @@ _RUNS = 5
 _PASSWORD = "bench"  # of a lab that lives as long as this run
 _STATUS = (sys.executable, "-c", "from cota.cli import main; main()", "status")
 _NOTE = (
-    f"Median of {_RUNS} runs: the processor's time of the command, its start with it, and of the lab, which take turns. It is the wait on a "
-    "machine that does nothing else, and the machine's own."
+    f"Median of {_RUNS} runs: the processor's time of the command, its start with it, and of the lab, which take turns. It is the wait on "
+    "a machine that does nothing else, and the machine's own."
 )
 
 

@@ -15,6 +15,7 @@ from cota.errors import CotaError
 # from importing every command's libraries.
 COMMANDS = {
     "assign": "Give a release to devices.",
+    "completion": "Let the shell complete commands and options.",
     "dashboard": "Put a dashboard of the fleet into ThingsBoard.",
     "delete": "Delete a package that nobody uses.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
