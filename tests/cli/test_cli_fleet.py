@@ -266,3 +266,23 @@ def test_the_look_at_five_thousand_boards_takes_seconds(fleet: Lab, cota: Shell)
     cota("status")
     # A second or two on an idle machine; the bound is wide because the tests share theirs.
     assert time.perf_counter() - start < 15
+
+
+def test_an_empty_list_says_what_brings_the_first_line(cota: Shell, profile: Json) -> None:
+    name = profile["name"]
+    assert (
+        cota("devices", "--profile", name).err
+        == f"There is no device of the profile {name!r} yet; `cota sim` or `cota install` brings one.\n"
+    )
+    assert cota("status", "--profile", name).err == f"No device has the profile {name!r} yet; `cota sim` or `cota install` brings one.\n"
+    assert cota("packages", "--profile", name).err == "There is no such package yet; `cota publish` makes one.\n"
+    for command in ("devices", "status", "packages"):
+        assert (cota(command, "--profile", name).out, cota(command, "--profile", name, "--json").out) == ("", "")
+
+
+def test_a_command_that_is_mistyped_is_guessed(cota: Shell) -> None:
+    done = cota("statsu")
+    assert (done.code, done.out) == (2, "")
+    assert "No such command 'statsu'" in done.err
+    assert "Did you mean 'status'?" in done.err
+    assert "Did you mean" not in cota("frobnicate").err

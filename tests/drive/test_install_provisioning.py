@@ -74,7 +74,7 @@ def test_a_board_makes_its_device_and_nobody_signs_in(
     before = files_of(drive)
     again = cota("install", drive, *bench)
     assert (again.code, files_of(drive)) == (0, before), again.err
-    assert "it keeps its token" in again.err
+    assert "by its token already; it stays that device" in again.err
 
 
 def test_json_says_what_was_made(cota: Cota, make_drive: MakeDrive, profile: Json, bench: tuple[str, ...], number: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cota.cli.common import connected, count, json_option, release_options, say, server_option, tell_json
-from cota.cli.publish import tell_outcomes
+from cota.cli.publish import advice_of, tell_outcomes
 from cota.cli.text import one_line
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class _Teller:
             say(f"Done: {one_line(self.what)} is out.")
             return
         say(f"Stopped: {one_line(outcome.reason)}")
-        told = {found.code: found.advice for board in late if (found := explain(board.error)) is not None}
+        told = advice_of(release) | {found.code: found.advice for board in late if (found := explain(board.error)) is not None}
         for code, advice in told.items():
             say(f"{code}: {one_line(advice)}")
         say(outcome.next_step)

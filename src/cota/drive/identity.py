@@ -155,7 +155,7 @@ class Provisioned:
             DriveError: The drive failed.
         """
         if self.own_token and self._works(self.own_token):
-            return Device(self.name, "", False, self.own_token, f"{self.url} knows this board already; it keeps its token.")
+            return Device(self.name, "", False, self.own_token, f"{self.url} knows this board by its token already; it stays that device.")
         ticket = _ticket(target)
         token = ticket or secrets.token_urlsafe(_TOKEN_BYTES)
         if not ticket:
