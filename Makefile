@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test test-exhaustive bench lint docs
+.PHONY: help demo test test-exhaustive fuzz bench lint docs
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ test: $(VENV)/.stamp ## all tests (ARGS='-k name' passes options to pytest)
 
 test-exhaustive: $(VENV)/.stamp ## all tests, with every sweep in full
 	@COTA_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+fuzz: $(VENV)/.stamp ## fuzz what reads foreign bytes (ARGS='--seconds 600'); findings end with 1
+	@$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
 
 bench: $(VENV)/.stamp ## measure beside the peers; prints a table, keeps bench/results.json
 	@$(BIN)/python -m bench $(ARGS)

@@ -31,7 +31,9 @@ Every error has a short code that never changes. ThingsBoard shows it in the tel
 
 **Later** means that the device tries again by itself: first after 15 to 30 seconds, then after longer and longer times, at most an hour.
 Until then `fw_state` stays as it is and `fw_error` reads `later: <code> <sentence>, next try in <n> s`. After {tries} tries that failed the
-device gives the release up.
+device gives the release up; failures of a network, a host's limit or a held drive never do that. A server that asks for a longer wait
+(`Retry-After`, or GitHub's reset time) gets it. Tries and waits outlast a restart of the board; a board that wakes from deep sleep has
+waited.
 
 **Never** means that the device gives this release up at once. `fw_state` becomes `FAILED` and `fw_error` reads `<code> <sentence>`. The
 release that the board runs goes on running.
@@ -39,7 +41,7 @@ release that the board runs goes on running.
 A release that was given up is tried again when its title, version, URL or checksum changes, or when you set the shared attribute
 `cota_retry` of the device to a text that it has not had before, such as `r-1`.
 
-Errors while the device only looks for a release are not counted; it looks again at its next poll.
+Errors while the device only looks for a release are not counted; it looks again at its next poll, or when the server asks it to.
 """
 
 
@@ -76,7 +78,7 @@ What differs between them:
 def errors_page() -> str:
     """Make the page of the error codes."""
     codes, classes = error_codes(), device_module("errors")._CLASSES
-    lines = [_NOTE, "", _ERRORS_HEAD.format(tries=device_module("retry").MAX_TRIES)]
+    lines = [_NOTE, "", _ERRORS_HEAD.format(tries=device_module("attempts").MAX_TRIES)]
     for group, advice in error_advice().items():
         title, text = _GROUPS[group]
         lines += [f"## {title}", "", text, ""]

@@ -189,6 +189,26 @@ def test_watching_until_done_ends_well_when_all_are_updated(
     assert "2 devices updated, 0 failed, 0 not done" in done.err
 
 
+def test_what_a_line_would_repeat_is_told_once(cota: Shell, tb: Client, profile: Json, device: Any, unique: Unique) -> None:
+    title = unique("app")
+    assign(tb, profile, title)
+    until(lambda: device.shared().get("fw_title"))
+    device.tell(fw_state="UPDATING")
+
+    def live() -> None:
+        for _ in range(5):
+            time.sleep(0.3)
+            device.tell(current_fw_title="before", current_fw_version="v0")  # seen just now, the same otherwise
+        device.tell(fw_state="UPDATED", current_fw_title=title, current_fw_version="v1")
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    done = cota("watch", "--device", device.name, "--until-done", "--timeout", "60")
+    thread.join()
+    assert done.code == 0, done.err
+    assert [line.split("  ")[2] for line in done.out.splitlines()] == ["UPDATING", "UPDATED"]
+
+
 def test_watching_until_done_fails_with_the_reason(cota: Shell, tb: Client, profile: Json, device: Any, unique: Unique) -> None:
     assign(tb, profile, unique("app"))
     until(lambda: device.shared().get("fw_title"))

@@ -106,7 +106,7 @@ def test_an_empty_file_that_guards_the_board_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["boot.py", "safemode.py", "lib/ota/guard.py"])
 def test_a_file_that_guards_the_board_and_does_not_compile_is_refused(path: str) -> None:
-    broken = b"# cOTA hook 2" + b"\n(" * 200 + b"/cota_sys/j"
+    broken = b"# cOTA hook 2" + b"\n(" * 200 + rules._JOURNAL
     broken += b" " * (512 - len(broken))
     file = File(path, path, MODE_FILE, "", len(broken))
     found = {one.code for one in check([file], lambda wanted: {one.path: broken for one in wanted}) if one.level == "refused"}

@@ -17,8 +17,8 @@ BUFFER = bytearray(READ + 10)
 class Exchange:
     """Feeds a reader as a connection would, and keeps what came out."""
 
-    def __init__(self, method):
-        self.reader = ResponseReader(method)
+    def __init__(self):
+        self.reader = ResponseReader()
         self.body = bytearray()
         self.heads = 0
         self.done = False
@@ -47,7 +47,7 @@ class Exchange:
 
 
 def feed_all(case, parts):
-    exchange = Exchange(case.get("method", "GET"))
+    exchange = Exchange()
     for piece in parts:
         exchange.feed(piece)
     if case.get("eof"):
@@ -69,16 +69,16 @@ def check_accepted(case, parts):
 
 
 def check_refused(case, parts):
-    exchange = Exchange(case.get("method", "GET"))
+    exchange = Exchange()
     try:
         for piece in parts:
             exchange.feed(piece)
         assert case.get("eof"), "accepted"
         exchange.reader.eof()
     except ProtocolError as exc:
-        assert exc.code == case["error"], exc.code
-        assert exc.args == (exc.code, exc.detail)
-        assert case.get("detail", "") in exc.detail
+        assert exc.args[0] == case["error"], exc.args[0]
+        assert len(exc.args) == 2
+        assert case.get("detail", "") in exc.args[1]
         assert not exchange.done and not exchange.reader.reusable
         assert exchange.body == case.get("body", exchange.body)
         raises(RuntimeError, exchange.reader.next, bytearray(b"x"), 0, 1)
@@ -124,13 +124,12 @@ def test_every_bad_response_is_refused_alike_however_it_is_split():
 
 def test_two_responses_share_one_connection_and_one_reader():
     reader = ResponseReader()
-    for method, status, body in (("GET", 200, b"one"), ("HEAD", 200, b""), ("GET", 404, b"three")):
-        reader.begin(method)
-        sent = b"three" if method == "HEAD" else body
-        raw = bytearray(b"HTTP/1.1 %d X\r\nETag: %s\r\nContent-Length: %d\r\n\r\n" % (status, sent, len(sent)) + body)
+    for status, body in ((200, b"one"), (200, b""), (404, b"three")):
+        reader.begin()
+        raw = bytearray(b"HTTP/1.1 %d X\r\nETag: %s\r\nContent-Length: %d\r\n\r\n" % (status, body, len(body)) + body)
         assert reader.next(raw, 0, len(raw)) == HEAD
         at = reader.consumed
-        assert reader.status == status and reader.headers["etag"] == str(sent, "utf-8")
+        assert reader.status == status and reader.headers["etag"] == str(body, "utf-8")
         if body:
             assert reader.next(raw, at, len(raw)) == DATA
             at += reader.consumed
@@ -143,7 +142,7 @@ def test_nothing_of_a_refused_response_remains_after_begin():
     reader = ResponseReader()
     bad = bytearray(b"HTTP/1.1 200 OK\r\nETag: old\r\nContent-Length: x\r\n\r\n")
     raises(ProtocolError, reader.next, bad, 0, len(bad))
-    reader.begin("GET")
+    reader.begin()
     good = bytearray(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert reader.next(good, 0, len(good)) == HEAD
     assert reader.headers == {} and reader.length is None and reader.status == 204
@@ -163,7 +162,7 @@ def test_a_truncated_body_names_what_came_and_what_was_promised():
     assert reader.next(raw, 0, len(raw)) == HEAD
     assert reader.next(raw, reader.consumed, len(raw)) == DATA
     exc = raises(ProtocolError, reader.eof)
-    assert exc.code == "http_truncated" and "300 of 1000" in exc.detail
+    assert exc.args[0] == "http_truncated" and "300 of 1000" in exc.args[1]
 
 
 def test_body_bytes_cost_no_heap():
@@ -192,11 +191,6 @@ def test_a_request_head_is_what_rfc_9112_shows():
     assert request_head("POST", "h", 8080, "/", {}) == b"POST / HTTP/1.1\r\nHost: h:8080\r\n\r\n"
 
 
-def test_an_ipv6_host_gets_its_brackets_once():
-    assert b"\r\nHost: [::1]:80\r\n" in request_head("GET", "::1", 80, "/", {})
-    assert b"\r\nHost: [::1]\r\n" in request_head("GET", "[::1]", None, "/", {})
-
-
 def test_an_empty_header_value_and_inner_spaces_are_sent():
     head = request_head("GET", "h", None, "/", {"A": "", "B": "a b\tc"})
     assert b"\r\nA: \r\n" in head and b"\r\nB: a b\tc\r\n" in head
@@ -215,12 +209,12 @@ def test_no_part_of_a_request_can_smuggle_a_line():
                 ("GET", "h", None, "/", {"A": bad}),
                 ("GET", "h", None, "/", {"A": "x", "B": bad}),
             ):
-                assert raises(ProtocolError, request_head, *arguments).code == "http_request"
+                assert raises(ProtocolError, request_head, *arguments).args[0] == "http_request"
 
 
 def test_a_blank_in_method_or_target_is_refused():
     for arguments in (("G T", "h", None, "/", {}), ("GET", "h", None, "/a b", {}), ("GET", "h", None, "/a ", {})):
-        assert raises(ProtocolError, request_head, *arguments).code == "http_request"
+        assert raises(ProtocolError, request_head, *arguments).args[0] == "http_request"
 
 
 def test_a_refused_request_does_not_repeat_the_secret():

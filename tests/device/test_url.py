@@ -1,7 +1,7 @@
 """URLs and the addresses of releases."""
 
 from helper import raises
-from ota import github, retry
+from ota import github
 from ota.errors import InvalidGithubRepoUrlError
 from ota.paths import Rules
 from ota.settings import Settings, server
@@ -134,16 +134,12 @@ def test_the_wait_is_read_against_the_servers_own_clock():
     headers["retry-after"] = "7"
     assert github.refusal(403, headers, "").wait == 7
     assert github.refusal(403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9", "date": "nonsense"}, "").wait == 60
-    assert github.http_date("Thu, 01 Jan 1970 00:00:00 GMT") == 0
-    assert github.http_date("Thu, 29 Feb 2024 12:00:01 GMT") == 1709208001
-
-
-def test_waits_grow_stay_bounded_and_honour_what_the_server_asks():
-    assert retry.wait(1, 0.0) == retry.FIRST_WAIT
-    longest = [retry.wait(tries, 0.999) for tries in range(1, 40)]
-    assert longest == sorted(longest) and longest[-1] <= retry.MAX_WAIT
-    assert retry.wait(1, 0.0, 500) >= 500
-    assert retry.wait(1, 0.9, 500) > 500
+    headers["retry-after"] = "Sun, 06 Nov 1994 09:00:00 GMT"
+    assert github.refusal(503, headers, "").wait == 623
+    midnight = {"retry-after": "Mon, 07 Nov 1994 00:00:05 GMT", "date": "Sun, 06 Nov 1994 23:59:55 GMT"}
+    assert github.wait(midnight) == 10
+    assert github.wait({"retry-after": "Sun, 06 Nov 1994 08:00:00 GMT", "date": "Sun, 06 Nov 1994 08:00:07 GMT"}) == 1
+    assert github.wait({}) is None and github.wait({"date": "Sun, 06 Nov 1994 08:00:00 GMT"}) is None
 
 
 def test_a_setting_that_cannot_be_used_gives_way_and_is_reported():

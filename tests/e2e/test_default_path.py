@@ -1,14 +1,16 @@
 """The path of a board that nobody configured: github.com and ThingsBoard over TLS, each under its public name."""
 
+import contextlib
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import trustme
-from tls_front import CLOUD, GITHUB, Front, bundle, front
+from tls_front import CLOUD, GITHUB, Front, Tally, bundle, front
 from world import World
 
 from cota.lab.server import Lab
@@ -178,6 +180,33 @@ def test_a_board_that_learns_the_authority_goes_on_to_the_release(public: Front,
     world.start()
     world.wait_for("UPDATED", package["version"])
     assert world.drive() == world.whole(on_drive(FILES))
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x15\x03\x03\x00\x02\x02\x28", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"])
+def test_a_handshake_that_the_server_breaks_off_is_an_error_of_the_network(
+    make_board: MakeWorld, authority: trustme.CA, answer: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def break_off() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=break_off, daemon=True)
+        thread.start()
+        port = f"127.0.0.1:{listener.getsockname()[1]}"
+        world = make_board(Front({API: port, RAW: port}, Tally()), authority)
+        world.commit(FILES)
+        world.assign(on_github(world))
+        unchanged(world, "later: ")
+        assert world.errors()[0].split()[1] in ("tls", "connect")
+        world.stop()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        thread.join()
 
 
 def test_the_front_counts_connections_that_are_open_at_once(public: Front, authority: trustme.CA) -> None:

@@ -18,8 +18,8 @@ from cota.thingsboard import Client, Json
 
 _MAIN = drive_files(device_tree())["main.py"]
 # The program with a second between two tries, for what must be seen within one run.
-_QUICK = b"import ota.retry\nota.retry.FIRST_WAIT = ota.retry.MAX_WAIT = 1\n" + _MAIN
-_FEW_TRIES = b"import ota.retry\nota.retry.MAX_TRIES = 3\n" + _QUICK
+_QUICK = b"import ota.attempts\nota.attempts.FIRST_WAIT = ota.attempts.MAX_WAIT = 1\n" + _MAIN
+_FEW_TRIES = b"import ota.attempts\nota.attempts.MAX_TRIES = 3\n" + _QUICK
 _LATER = re.compile(r"later: ([a-z_]+) (.+), next try in (\d+) s")
 _BIG = bytes(range(251)) * 400  # 100,400 bytes
 _FILES = {"a.bin": b"first\n" * 900, "b.bin": _BIG, "c.bin": b"last\n" * 700, ".cotaignore": b"*.md\n"}
@@ -180,6 +180,35 @@ def test_a_release_whose_bytes_stay_wrong_is_given_up_when_the_tries_are_spent(m
     assert str(world.telemetry()["fw_error"]).startswith("hash ")
     assert gateway.count("/b.bin") == 3
     assert world.drive() == before
+
+
+def test_tries_count_on_in_a_board_that_was_switched_off_between_them(make_world: Callable[..., World], gateway: Gateway) -> None:
+    unhurried = _FEW_TRIES.replace(b"MAX_WAIT = 1\n", b"MAX_WAIT = 5\n")
+    world = make_world(git=gateway.address, extra={**_OLD, "main.py": unhurried})
+    gateway.break_next("/b.bin", Fault(flip=5), times=99)
+    package = begin(world)
+    for tries in (1, 2):
+        world.wait_until(lambda tries=tries: len(world.errors()) == tries, f"failure {tries}")
+        assert gateway.count("/b.bin") == tries
+        world.restart()
+    world.wait_for("FAILED", package["version"])
+    assert gateway.count("/b.bin") == 3
+
+
+def test_a_program_that_asks_once_and_sleeps_deeply_tries_again_when_it_wakes(make_world: Callable[..., World], gateway: Gateway) -> None:
+    sleeper = (
+        b"import alarm, os, time, wifi\nimport ota\n"
+        b"if not wifi.radio.connected:\n    wifi.radio.connect(os.getenv('WIFI_SSID'), os.getenv('WIFI_PASSWORD'))\n"
+        b"u = ota.OverTheAirUpdate()\n"
+        b"try:\n    if u.is_new_firmware_available():\n        u.download_firmware_files()\n"
+        b"except Exception as exc:\n    print(exc)\n"
+        b"alarm.exit_and_deep_sleep_until_alarms(alarm.time.TimeAlarm(monotonic_time=time.monotonic() + 2))\n"
+    )
+    world = make_world(git=gateway.address, extra={**_OLD, "main.py": sleeper})
+    gateway.break_next("/a.bin", Fault(status=503, headers={"Retry-After": "3600"}), times=2)
+    package = begin(world)
+    world.wait_for("UPDATED", package["version"])
+    assert [int(_LATER.fullmatch(text)[3]) >= 3600 for text in world.errors()] == [True, True]
 
 
 def test_outages_never_give_a_release_up(make_world: Callable[..., World], gateway: Gateway) -> None:

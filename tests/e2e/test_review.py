@@ -15,7 +15,7 @@ from cota.lab.server import Lab
 from cota.thingsboard import Json
 
 _MAIN = drive_files(device_tree())["main.py"]
-_QUICK_LINE = b"import ota.retry\nota.retry.FIRST_WAIT = ota.retry.MAX_WAIT = 1\n"
+_QUICK_LINE = b"import ota.attempts\nota.attempts.FIRST_WAIT = ota.attempts.MAX_WAIT = 1\n"
 _QUICK = _QUICK_LINE + _MAIN
 _WORK = b'    """What the board is for. It goes on while an update is downloaded."""'
 _RESTART = b"                updater.restart()"

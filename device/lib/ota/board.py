@@ -13,6 +13,10 @@ try:
     import supervisor
 except ImportError:  # a PC without the simulator's shims
     microcontroller = supervisor = None
+try:
+    import alarm
+except ImportError:
+    alarm = None
 
 _RUN_MARK = b"cO"
 
@@ -66,6 +70,10 @@ class Board:
             self._context = ssl.create_default_context()
         return self._context
 
+    def slept(self):
+        """What ended a deep sleep, or None where none came before this start."""
+        return getattr(alarm, "wake_alarm", None)
+
     def facts(self):
         """What an operator wants to know of the board, as client attributes."""
         gc.collect()
@@ -109,11 +117,9 @@ def _count_run():
     Kept behind _RUN_MARK in the last four bytes of `alarm.sleep_memory`, which reloads and resets leave alone and a power loss clears.
     """
     try:
-        import alarm
-
         memory = alarm.sleep_memory
         at = len(memory) - 4
-    except (ImportError, AttributeError, NotImplementedError):  # a board without alarm, without sleep_memory, or whose port has none
+    except (AttributeError, NotImplementedError):  # a board without alarm, without sleep_memory, or whose port has none
         return 0
     kept = bytes(memory[at:])
     runs = min(kept[2] * 256 + kept[3] + 1, 65535) if kept[:2] == _RUN_MARK else 1

@@ -1,8 +1,9 @@
 """The updater as a program sees it: look for a release, install it, and tell ThingsBoard of every step."""
 
-from binascii import hexlify
+from binascii import crc32, hexlify
 
-from . import retry, store
+from . import store
+from .attempts import Attempts, wait
 from .board import Board
 from .digest import sha1
 from .errors import NetworkError, OverTheAirUpdateError, error
@@ -16,17 +17,14 @@ from .thingsboard import ThingsBoard
 from .trial import Trial
 from .update import Update
 
-_ORIGINAL_KEYS = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
-# Failures that say nothing against the release, so that no number of them gives it up; a NetworkError is one too.
-_PATIENT = ("read_only", "git_limit", "git_status", "tb_status", "tb_token")
-
 
 def get_thingsboard_settings():
     """The original's settings as `os.getenv` gives them: wifi_ssid, wifi_password, thingsboard_url, thingsboard_port,
     thingsboard_device_token.
     """
     board = Board()
-    return {key.lower(): board.getenv(key) for key in _ORIGINAL_KEYS}
+    keys = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
+    return {key.lower(): board.getenv(key) for key in keys}
 
 
 class OverTheAirUpdate:
@@ -66,9 +64,9 @@ class OverTheAirUpdate:
         self._trial = Trial(board.getenv, board.seconds())
         self._release = self._update = None  # what ThingsBoard assigns, as `_assigned` made it; what installs it
         self._retry = ""  # cota_retry as last seen
-        # Failures of this release, those of them that count against it, and failed tries to finish a committed one.
-        self._tries = self._spent = self._redone = 0
-        self._poll_at = self._try_at = self._redo_at = self.done = self.total = 0
+        self._attempts = Attempts()
+        # _redone: failed tries to finish a committed release
+        self._poll_at = self._redone = self._redo_at = self.done = self.total = 0
         self.phase = "idle"
 
     def is_new_firmware_available(self) -> bool:
@@ -86,16 +84,17 @@ class OverTheAirUpdate:
             if self._settle(now):
                 self._poll_at = now
             # While an update is under way its connection is not disturbed.
-            if now >= self._poll_at and (self._update is None or now < self._try_at):
-                self._poll_at = now + max(1, int(self._settings.poll * (0.9 + 0.2 * self._board.chance())))
+            if now >= self._poll_at and (self._update is None or now < self._attempts.next):
+                self._poll_at = now + max(1, int(self._settings.poll * (0.5 + self._board.chance())))
                 self._poll()
                 self._net.close()  # an idle TLS connection would hold 30 KB of a Pico W's heap
         except Exception as exc:
             self._net.close()
             exc = _ours(exc)
+            self._poll_at += exc.wait or 0
             self._ask(now, exc.code != "wifi")
             raise exc
-        return self._release is not None and now >= self._try_at
+        return self._release is not None and now >= self._attempts.next
 
     def download_firmware_files(self, directory="."):
         """Install the release: download, verify, commit, and start the board again. Returns only by an error.
@@ -184,7 +183,8 @@ class OverTheAirUpdate:
         release = _assigned(shared)
         key = release["key"] if release else ""
         record = self._store.record(journal["s"])
-        self._retry = "".join(c for c in str(shared.get("cota_retry") or "")[:40] if " " <= c <= "~")  # the journal is one sector
+        retried = shared.get("cota_retry")
+        self._retry = "%x" % crc32(repr(retried).encode()) if retried else ""  # of any length; the journal is one sector
         self._report.contact(key, record, journal)
         now = self._board.seconds()
         self._trial.contact(now)
@@ -199,19 +199,19 @@ class OverTheAirUpdate:
             self._store.write_journal(journal)
         given_up = key == journal.get("x")
         if given_up and key and self._retry != journal.get("e", ""):
-            journal["x"] = journal["w"] = ""
-            journal["e"] = self._retry
+            journal.update({"x": "", "w": "", "e": self._retry})
             self._store.write_journal(journal)
-            self._report.attributes({"cota_retry": self._retry})
+            self._report.attributes({"cota_retry": retried})
             given_up = False
         if journal["p"] == COMMITTED:  # this one cannot be finished here; only another one may take its place
             record = self._store.record(1 - journal["s"])
         if not key or given_up or key == record.get("key"):
             self._forget()
+            journal["t"] = 0
         elif self._release is None or key != self._release["key"]:
             self._forget()
             self._release = release
-            self._try_at = 0
+            self._attempts.begin(key, journal.get("t"), None if self._board.slept() else now)
 
     def _settle(self, now):
         """Confirm the release on trial, where it has proved itself; True if it was this call."""
@@ -220,9 +220,7 @@ class OverTheAirUpdate:
             return False
         self._report.greeted = ""  # whatever fails from here on, the next contact tells it
         try:
-            journal["p"] = IDLE
-            journal["x"] = journal["w"] = ""
-            journal["o"] = 0
+            journal.update({"p": IDLE, "x": "", "w": "", "o": 0})
             self._store.write_journal(journal)
         except Exception:  # USB holds the drive, or the heap is full: the trial goes on until that is over
             journal = self._journal = self._store.journal()
@@ -253,7 +251,6 @@ class OverTheAirUpdate:
         """Drop the update under way: it is for another release, or for none."""
         self._drop()
         self._release = None
-        self._tries = self._spent = 0
 
     def _redo(self):
         """boot.py could not finish the release (or is the original's, which does not try)."""
@@ -262,7 +259,7 @@ class OverTheAirUpdate:
         except Exception as exc:
             # Each try may lose clusters on a drive with a torn folder, so the waits grow.
             self._redone += 1
-            seconds = retry.wait(self._redone, 1)
+            seconds = wait(self._redone, 1)
             self._redo_at = self._board.seconds() + seconds
             self._report.failed(error("apply", repr(exc)[:100]), seconds)
             return
@@ -287,27 +284,22 @@ class OverTheAirUpdate:
         journal = self._journal
         if exc.code in ("memory", "flash"):  # FatFs takes nothing more on a file that has failed once
             self._drop()
-        self._tries += 1
-        if not isinstance(exc, NetworkError) and exc.code not in _PATIENT:
-            self._spent += 1
-        if exc.later and self._spent < retry.MAX_TRIES:
-            seconds = retry.wait(self._tries, self._board.chance(), exc.wait)
-            self._try_at = self._board.seconds() + seconds
-            self._report.failed(exc, seconds)
-            if exc.code == "memory" and self._tries > 1 and not journal.get("z"):
-                self._reload("z", 1)  # the heap may be in pieces: once a release it starts in a fresh one
-            return exc
-        journal["x"] = self._release["key"]
-        journal["w"] = ""
-        journal["e"] = self._retry
+        seconds = self._attempts.failed(exc, self._board.seconds(), self._board.chance())
+        journal["t"] = self._attempts.kept
         try:
-            if self._update is not None:
-                self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
+            if seconds is None:
+                journal.update({"x": self._release["key"], "w": "", "e": self._retry, "t": 0})
+                if self._update is not None:
+                    self._store.open_arena()  # commit has closed it
+                    self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
             self._store.write_journal(journal)
-        except OSError:
+        except (OSError, MemoryError):
             pass  # a drive that cannot be written: the release is tried again after the next start
-        self._forget()
-        self._report.failed(exc, None)
+        if seconds is None:
+            self._forget()
+        self._report.failed(exc, seconds)
+        if seconds and exc.code == "memory" and self._attempts.kept[1] > 1 and not journal.get("z"):
+            self._reload("z", 1)  # the heap may be in pieces: once a release it starts in a fresh one
         return exc
 
     def _abandon(self):

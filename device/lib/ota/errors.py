@@ -15,9 +15,9 @@ _NETWORK = {
     "wifi": "Wi-Fi is not joined",
     "dns": "no such host",
     "connect": "the server accepts no connection",
-    "tls": "the certificate is not trusted, or does not fit the server's name",
+    "tls": "no TLS: broken off, or certificate not trusted for this name",
     "timeout": "the server did not answer in time",
-    "closed": "the connection closed before the answer was complete",
+    "closed": "the connection closed amid the answer",
     "slow": "the answer came too slowly",
     "http": "the answer is not valid HTTP",
 }

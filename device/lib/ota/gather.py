@@ -33,10 +33,10 @@ def resolve(job):
     job.refs = None
     if status != 200:
         raise github.refusal(status, job.net.headers, job.repository.name + " at " + ref)
-    commit = job.net.read_all(64).decode().strip()
+    commit = job.net.read_all(64).strip()
     if not github.is_commit(commit):
         raise error("git_answer", "commit of " + ref)
-    job.commit = commit
+    job.commit = commit.decode()
     job.folder = folder + "/" if folder else ""
     return "list"
 
@@ -52,7 +52,7 @@ def list_tree(job):
         if count < SECTOR:
             job.parser.end()
     except ListingError as exc:
-        raise error(_CODES.get(exc.code, "git_answer"), exc.code + " " + exc.detail)
+        raise error(_CODES.get(exc.args[0], "git_answer"), " ".join(exc.args))
     if count == SECTOR:
         return "list"
     job.parser = None

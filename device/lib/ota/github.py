@@ -11,7 +11,8 @@ SHA_ONLY = "application/vnd.github.sha"  # the commit's 40 digits as the whole b
 _API = ("api.github.com", "/repos", "/api/v3")
 _RAW = ("raw.githubusercontent.com", "", "/raw")
 _REFUSALS = {401: "git_denied", 403: "git_denied", 404: "git_repo", 409: "git_empty", 422: "git_ref"}
-_UNKNOWN_WAIT = 60  # seconds; GitHub asks for a minute at least where it names no time
+_MINUTE = 60  # seconds; GitHub asks for a minute at least where it names no time
+_DAY = 86400  # seconds; a host that asks for more is asked again after a day
 
 
 def refs(repository):
@@ -46,38 +47,47 @@ def raw_url(repository, commit, path):
 
 
 def is_commit(text):
-    """True for the 40 hexadecimal digits of a commit."""
-    return len(text) == 40 and not text.strip("0123456789abcdef")
+    """True for the 40 hexadecimal digits of a commit, as bytes."""
+    return len(text) == 40 and not text.strip(b"0123456789abcdef")
 
 
-def refusal(status, headers, what):
-    """The exception for an answer that is not 200 (or 206 to a Range); `what` names the request's object."""
-    detail = what + " (HTTP " + str(status) + ")"
+def refusal(status, headers, what, listed=False):
+    """The exception for an answer that is not 200 (or 206 to a Range); `what` names the request's object.
+
+    What the listing names at this commit exists: a host that denies it (`listed`) may have it later.
+    """
+    code = _REFUSALS.get(status, "git_status")
+    seconds = wait(headers)
     if status == 429 or (status == 403 and (headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers)):
-        return error("git_limit", detail, _wait(headers))
-    return error(_REFUSALS.get(status, "git_status"), detail)
+        code = "git_limit"
+        seconds = seconds or _MINUTE
+    elif listed and status in (404, 409, 422):
+        code = "git_answer"
+    return error(code, what + " (HTTP " + str(status) + ")", seconds)
 
 
-def _wait(headers):
-    """Seconds until the limit is over. A board has no clock: the reset time is read against the answer's own Date."""
-    after = headers.get("retry-after", "")
-    if after.isdigit() and len(after) < 6:
-        return int(after)
-    reset, now = headers.get("x-ratelimit-reset", ""), http_date(headers.get("date", ""))
-    if reset.isdigit() and len(reset) < 12 and now:
-        return min(max(int(reset) - now, 1), 7200)
-    return _UNKNOWN_WAIT
+def wait(headers):
+    """Seconds that an answer asks to wait, or None: Retry-After (RFC 9110 10.2.3), or GitHub's x-ratelimit-reset where nothing remains.
+
+    A board has no clock: a time is read against the answer's own Date, both within a day, because GitHub's limits are hourly.
+    """
+    after, reset, now = [headers.get(name, "") for name in ("retry-after", "x-ratelimit-reset", "date")]
+    if after.encode().isdigit() and len(after) < 10:
+        return min(int(after), _DAY)
+    until = _clock(after)
+    if until is None and reset.encode().isdigit() and len(reset) < 12 and headers.get("x-ratelimit-remaining") == "0":
+        until = int(reset)
+    now = _clock(now)
+    if now is None or until is None:
+        return None
+    seconds = (until - now) % _DAY
+    return seconds if seconds < _DAY // 2 else 1  # what is more lies behind
 
 
-def http_date(text):
-    """Epoch seconds of an IMF-fixdate (RFC 9110 5.6.7) such as `Sun, 06 Nov 1994 08:49:37 GMT`, or 0 if it is not one."""
-    parts = text.replace(":", " ").split()
+def _clock(text):
+    """The seconds of the day of an IMF-fixdate (RFC 9110 5.6.7) such as `Sun, 06 Nov 1994 08:49:37 GMT`, or None if it is not one."""
     try:
-        day, year, hour, minute, second = [int(parts[i]) for i in (1, 3, 4, 5, 6)]
-        month = "JanFebMarAprMayJunJulAugSepOctNovDec".index(parts[2]) // 3 + 1
-    except (ValueError, IndexError):
-        return 0
-    # Days since 1970 by counting from March, so that the leap day ends the year.
-    shifted = year - (month < 3)
-    days = 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
-    return ((days * 24 + hour) * 60 + minute) * 60 + second
+        hour, minute, second = [int(part) for part in text[17:25].split(":")]
+    except ValueError:
+        return None
+    return hour * 3600 + minute * 60 + second

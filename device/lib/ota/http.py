@@ -1,4 +1,4 @@
-"""Read one HTTP/1.1 response from bytes, and write the head of one request. No sockets here.
+"""Read one HTTP/1.1 response (to any method but HEAD and CONNECT) from bytes, and write the head of one request. No sockets here.
 
 The caller owns a bytearray and says which part of it holds fresh bytes; the reader says what they mean. Body bytes are never copied: the
 reader names where they lie. The end of the stream is an input of its own (`ResponseReader.eof`), because a body that ends early must be an
@@ -33,8 +33,8 @@ CHUNK_DIGITS = 7  # 256 MiB in one chunk, and the number stays a small integer o
 
 # Everything else is skipped unread, so that a chatty server costs no heap.
 KEPT = (
-    "connection content-encoding content-length content-range content-type date "
-    "etag github-authentication-token-expiration location retry-after transfer-encoding x-ratelimit-remaining x-ratelimit-reset"
+    "connection content-encoding content-length content-range date "
+    "etag location retry-after transfer-encoding x-ratelimit-remaining x-ratelimit-reset"
 ).split()
 
 _LISTS = ("connection", "content-encoding", "transfer-encoding")  # may come in several lines (RFC 9110 section 5.3)
@@ -59,15 +59,9 @@ _FAILED = 9
 class ProtocolError(ValueError):
     """The peer broke HTTP, or a request would.
 
-    Attributes:
-        code: a short stable name such as "http_truncated".
-        detail: which header, or how many bytes, where the code does not say it all; it never repeats a value, ours or theirs.
+    Its two arguments are a short stable name such as "http_truncated", and which header, or how many bytes, where the name does not say it
+    all; that never repeats a value, ours or theirs.
     """
-
-    def __init__(self, code, detail):
-        super().__init__(code, detail)
-        self.code = code
-        self.detail = detail
 
 
 class ResponseReader:
@@ -86,16 +80,15 @@ class ResponseReader:
         reusable: whether the connection may carry another request; True only after DONE.
     """
 
-    def __init__(self, method="GET"):
+    def __init__(self):
         self._line = bytearray(LINE_BYTES)
-        self.begin(method)
+        self.begin()
 
-    def begin(self, method):
-        """Forget the last response and expect one to a request with this method."""
+    def begin(self):
+        """Forget the last response and expect the next one."""
         self.length = None
         self.received = 0
         self.reusable = False
-        self._bare = method == "HEAD"
         self._state = _STATUS
         self._fill = 0  # bytes of the current line in _line
         self._lost = 0  # bytes of it that did not fit
@@ -126,7 +119,7 @@ class ResponseReader:
                     event = HEAD
                 self._fill = self._lost = 0
         if self._state == _FAILED:
-            raise RuntimeError("this response was refused")
+            raise RuntimeError("refused")
         if event == NEED_DATA and self._state == _END:
             if at < end:
                 self._keep = False
@@ -254,9 +247,9 @@ class ResponseReader:
             if not length or len(length) > LENGTH_DIGITS or length.encode().strip(_DIGITS):
                 self._fail("length")
             self.length = self._left = int(length)  # _left: bytes of the body, or of the chunk, still to come
-        options = get("connection", "").lower().replace(" ", "").replace("\t", "").split(",")
+        options = get("connection", "").lower()
         self._keep = "close" not in options and (self._modern or "keep-alive" in options)
-        if self._bare or self.status in (204, 304):
+        if self.status in (204, 304):
             self._state = _END
         # Nobody asked for a compressed body; only that of a success would be taken for what it is not.
         elif self.status < 300 and get("content-encoding", "").lower() not in ("", "identity"):
@@ -291,7 +284,7 @@ def request_head(method, host, port, target, headers):
     Raises:
         ProtocolError: "http_request": a part holds a character that could end it, such as CR or LF.
     """
-    head = method + " " + target + " HTTP/1.1\r\nHost: " + ("[" + host + "]" if ":" in host and host[0] != "[" else host)
+    head = method + " " + target + " HTTP/1.1\r\nHost: " + host
     if port is not None:
         head += ":%d" % port
     for name, value in headers.items():
@@ -299,5 +292,5 @@ def request_head(method, host, port, target, headers):
     # Each line break, and each blank of the first line, must be ours. That host and target are well formed is for ota.url to see to.
     lines = head.split("\r\n")
     if len(lines) != len(headers) + 2 or lines[0].count(" ") != 2 or "".join(lines).encode().strip(_TEXT):
-        raise ProtocolError("http_request", "a part of it is no text of one line")
+        raise ProtocolError("http_request", "not one line each")
     return (head + "\r\n\r\n").encode()

@@ -21,22 +21,14 @@ _AFTER = {"O{": "K", "K}": "C", "E]": "K", "K": "V", "V": "K", "E": "E"}
 _BEGINS = ('K"', "E{")  # a key, an entry
 _CLOSING = {"{": b"}", "[": b"]", '"': b'"'}
 _WORD = b"+-.0123456789Eaeflnrstu"  # the characters of numbers, true, false and null
-_HEX = "0123456789abcdef"
 
 
 class ListingError(ValueError):
     """A listing that cannot be used.
 
-    Attributes:
-        code: "listing_truncated" (the host left entries out), "listing_cut" (it ended too early), "listing_long" (longer than a bound),
-            "listing_format" (it is something else).
-        detail: where, for people.
+    Its two arguments are "listing_truncated" (the host left entries out), "listing_cut" (it ended too early), "listing_long" (longer than a
+    bound) or "listing_format" (it is something else), and where, for people.
     """
-
-    def __init__(self, code, detail):
-        super().__init__(code, detail)
-        self.code = code
-        self.detail = detail
 
 
 class TreeListing:
@@ -160,7 +152,7 @@ class TreeListing:
     def _on_entry(self, entry):
         path, mode, kind, sha = [entry.get(name) for name in ("path", "mode", "type", "sha")]
         size = entry.get("size") if kind == "blob" else 0
-        if kind not in ("blob", "tree", "commit") or not _is(mode, 6, "01234567") or not _is(sha, 40, _HEX):
+        if kind not in ("blob", "tree", "commit") or not _is(mode, 6, "01234567") or not _is(sha, 40, "0123456789abcdef"):
             self._fail("format")
         if not path or not isinstance(path, str) or type(size) is not int or size < 0:  # a bool is an int for CPython's isinstance
             self._fail("format")

@@ -8,15 +8,16 @@ import gc
 
 from . import http
 from .errors import NetworkError, OverTheAirUpdateError, error
-from .url import join
+from .url import PORTS, join
 
 BUFFER = 1024  # bytes read from the socket at once; more only helps where the radio is faster than the flash
-CONNECT_SECONDS = 10  # a socket operation's own timeout
+WAIT_SECONDS = 7  # one wait for the socket: shorter than the 8 s that an RP2's watchdog can be set to
+SILENCES = 3  # such waits without a byte; GitHub thinks for up to 10 s about a large listing
 GRACE_SECONDS = 30  # how long an answer may take before the rate counts
 MIN_RATE = 256  # bytes a second; a slower body would keep the board busy for hours
+MAX_SECONDS = 3600  # of waiting for one answer, whatever came before
 MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _TIMEOUTS = (110, 116, 11)  # ETIMEDOUT on a PC, on newlib; EAGAIN after a timeout on MicroPython
 
 
@@ -70,9 +71,9 @@ class Net:
             try:
                 target = join(url, location)
             except OverTheAirUpdateError:
-                raise self._fail("http", "redirect")  # its text may repeat our request
-            if url[0] == "https" and target[0] != "https":
-                raise self._fail("http", "redirect from https to http")
+                target = ""  # its text may repeat our request
+            if not target or url[0] == "https" != target[0]:
+                raise self._fail("http", "redirect off https, or to nowhere")
             url = target
         raise self._fail("http", "too many redirects")
 
@@ -85,7 +86,7 @@ class Net:
                 part = self._view[self._reader.data_start : self._reader.data_end]
                 view[filled : filled + len(part)] = part
                 filled += len(part)
-            elif event == http.DONE:
+            else:
                 self._done = True
                 if not self._reader.reusable or self._start < self._end:
                     self.close()
@@ -96,7 +97,7 @@ class Net:
         body = bytearray(limit + 1)
         count = self.read_into(memoryview(body))
         if count > limit:
-            raise self._fail("http", "answer too long")
+            raise self._fail("http", "too long")
         return bytes(body[:count])
 
     def drain(self):
@@ -110,7 +111,7 @@ class Net:
 
     def close(self):
         """Close the connection, if one is open."""
-        if self._socket is not None:
+        if self._socket:
             try:
                 self._socket.close()
             except OSError:
@@ -127,11 +128,11 @@ class Net:
         if body:
             headers = dict(headers)
             headers["Content-Length"] = str(len(body))
-        self._reader.begin(method)
+        self._reader.begin()
         self._start = self._end = self._got = self._waited = 0
         self._done = False
         try:
-            head = http.request_head(method, host, None if port == _DEFAULT_PORTS[scheme] else port, target, headers)
+            head = http.request_head(method, host, None if port == PORTS[scheme] else port, target, headers)
             rest = memoryview(head + body)
             while rest:
                 count = self._socket.send(rest)
@@ -141,7 +142,7 @@ class Net:
         except http.ProtocolError as exc:
             raise self._fail("http", exc.args[1])
         except OSError as exc:
-            raise self._lost(exc, "closed", host)
+            raise self._fail(_cause(exc, "closed"), host)
         while self._next(BUFFER) != http.HEAD:
             pass
         self.headers = self._reader.headers
@@ -149,6 +150,7 @@ class Net:
 
     def _next(self, room):
         """One event of the reader, with at most `room` bytes of body; reads from the socket where it must."""
+        code = "http"
         try:
             while True:
                 event = self._reader.next(self._buffer, self._start, min(self._end, self._start + room))
@@ -156,30 +158,38 @@ class Net:
                 if event != http.NEED_DATA:
                     return event
                 if self._start == self._end and not self._receive():
+                    code = "closed"
                     return self._reader.eof()
         except http.ProtocolError as exc:
-            code, detail = exc.args
-            raise self._fail("closed" if code in ("http_truncated", "http_closed") else "http", code + " " + detail)
+            raise self._fail(code, " ".join(exc.args))
 
     def _receive(self):
-        if self._waited > (GRACE_SECONDS + self._got // MIN_RATE) * 1000:
-            raise self._fail("slow", str(self._got) + " bytes")
-        began = self._board.millis()
-        try:
-            count = self._socket.recv_into(self._buffer, BUFFER)
-        except OSError as exc:
-            raise self._lost(exc, "closed", self._peer[1])
-        self._waited += self._board.millis() - began  # the program's own time between two steps does not count
+        board = self._board
+        for silences in range(1, SILENCES + 1):
+            if self._waited > min(GRACE_SECONDS + self._got // MIN_RATE, MAX_SECONDS) * 1000:
+                raise self._fail("slow", str(self._got) + " bytes")
+            board.feed()
+            began = board.millis()
+            try:
+                count = self._socket.recv_into(self._buffer, BUFFER)
+                break
+            except OSError as exc:
+                cause = _cause(exc, "closed")
+                if silences == SILENCES or cause != "timeout":
+                    raise self._fail(cause, self._peer[1])
+            finally:
+                self._waited += board.millis() - began  # the program's own time between two steps does not count
         self._start = 0
         self._end = count
         self._got += count
-        self._board.feed()
         return count
 
     def _connect(self, peer):
         self.close()
         scheme, host, port = peer
-        pool = self._board.socket_pool()
+        board = self._board
+        pool = board.socket_pool()
+        board.feed()
         try:
             info = pool.getaddrinfo(host, port, 0, pool.SOCK_STREAM)[0]
         except (OSError, RuntimeError):
@@ -188,24 +198,26 @@ class Net:
         try:
             self._socket = pool.socket(info[0], info[1])
             if scheme == "https":
-                self._socket = self._board.tls_context().wrap_socket(self._socket, server_hostname=host)
+                self._socket = board.tls_context().wrap_socket(self._socket, server_hostname=host)
                 address = (host, port)  # as CircuitPython's own libraries give it
-            self._socket.settimeout(CONNECT_SECONDS)
+            self._socket.settimeout(WAIT_SECONDS)
+            board.feed()
             self._socket.connect(address)
         except (OSError, RuntimeError) as exc:
-            raise self._lost(exc, "connect", host)
+            raise self._fail(_cause(exc, "connect"), host)
         self._peer = peer
-
-    def _lost(self, exc, code, host):
-        """The error for what the socket raised: `code` where it says no more than that."""
-        number = exc.args[0] if exc.args else None
-        if number in _TIMEOUTS:
-            code = "timeout"
-        elif code == "connect" and ((isinstance(number, int) and number < -1000) or "SSL" in repr(exc)):
-            code = "tls"  # mbedTLS gives numbers below -1000; CPython's ssl, and CircuitPython where it gives words, name SSL
-        return self._fail(code, host)
 
     def _fail(self, code, detail):
         """Close, because nothing is known about the rest of the stream, and hand back the error to raise."""
         self.close()
         return error(code, detail)
+
+
+def _cause(exc, code):
+    """The code for what a socket raised: `code` where that says no more."""
+    number = exc.args[0] if exc.args else 0
+    if number in _TIMEOUTS:
+        return "timeout"
+    if code == "connect" and ((type(number) is int and number < -1000) or "SSL" in repr(exc)):
+        return "tls"  # mbedTLS gives numbers below -1000; CPython's ssl, and CircuitPython where it gives words, name SSL
+    return code

@@ -28,7 +28,7 @@ class Settings:
         self.keep = self._text("COTA_KEEP").split(",")
         self.git_hosts = self._text("COTA_GIT_HOSTS").lower().replace(" ", "").split(",")
         text = self._text("COTA_POLL_SECONDS") or str(DEFAULT_POLL)
-        self.poll = int(text) if text.isdigit() and len(text) < 6 else 0
+        self.poll = int(text) if text.encode().isdigit() and len(text) < 6 else 0
         if not 0 < self.poll <= MAX_POLL:
             self.poll = DEFAULT_POLL
             self.problems.append("COTA_POLL_SECONDS must be a whole number from 1 to 86400")

@@ -3,6 +3,7 @@
 import json
 
 from .errors import error
+from .github import wait
 from .url import quote, split
 
 MAX_ANSWER = 4096  # bytes of the shared attributes; seven keys of 255 characters fit even when each is escaped
@@ -43,7 +44,6 @@ class ThingsBoard:
         Telemetry goes without a time of our own, because a board's clock may be ahead and would freeze the fleet view.
         """
         self._check(self._net.open("POST", self._url(kind), _HEADERS, json.dumps(values).encode()))
-        self._net.drain()
 
     def _url(self, path):
         if not self._token:
@@ -55,5 +55,4 @@ class ThingsBoard:
 
     def _check(self, status):
         if status != 200:
-            self._net.drain()
-            raise error("tb_token" if status == 401 else "tb_status", "HTTP " + str(status))
+            raise error("tb_token" if status == 401 else "tb_status", "HTTP " + str(status), wait(self._net.headers))

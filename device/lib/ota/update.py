@@ -151,8 +151,7 @@ class Update:
         status = self.net.open("GET", github.raw_url(self.repository, self.commit, self.folder + path), headers)
         if status == 200 or (start and status == 206):
             return status
-        # The listing named this file at this commit: a host that does not have it now may have it later.
-        raise error("git_answer", path + " (HTTP 404)") if status == 404 else github.refusal(status, self.net.headers, path)
+        raise github.refusal(status, self.net.headers, path, True)
 
     # The arena's head says which release its plan is for, so that a reset costs no second listing.
 
@@ -221,7 +220,7 @@ class Update:
         entry["c"] = SECTOR
         entry["n"], entry["k"] = self.redo
         entry["y"] = self.release["key"]
-        for name in "abvuz":
+        for name in "abvuzt":
             entry[name] = 0
         entry["w"] = ""
         if self.applies:

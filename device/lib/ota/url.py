@@ -5,7 +5,7 @@ from binascii import unhexlify
 from .errors import error
 
 MAX_URL = 512  # ThingsBoard holds 255 characters; the Git host's own redirects are longer
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/"  # RFC 3986 2.3, and the separator
 _GITHUB = ("github.com", "www.github.com")
 
@@ -20,17 +20,18 @@ def split(url):
     """
     scheme, mark, rest = url.partition("://")
     scheme = scheme.lower()
-    if not mark or scheme not in _PORTS or len(url) > MAX_URL or url.split() != [url]:
+    if not mark or scheme not in PORTS or len(url) > MAX_URL or url.split() != [url]:
         raise error("url", _shown(url))
     rest = rest.split("#")[0]
-    cut = min([i for i in (rest.find("/"), rest.find("?"), len(rest)) if i >= 0])
-    host, target = rest[:cut].lower(), rest[cut:]
+    host = rest.split("/")[0].split("?")[0]
+    target = rest[len(host) :]
+    host = host.lower()
     if "@" in host:
         raise error("url_secret")
-    port = _PORTS[scheme]
+    port = PORTS[scheme]
     if ":" in host:
         host, _, digits = host.partition(":")
-        port = int(digits) if digits.isdigit() and len(digits) < 6 else 0
+        port = int(digits) if digits.encode().isdigit() and len(digits) < 6 else 0
     if not host or not 0 < port < 65536:
         raise error("url", _shown(url))
     return scheme, host, port, target if target[:1] == "/" else "/" + target
@@ -82,7 +83,7 @@ class Repository:
             InvalidGithubRepoUrlError: "url", "url_secret" or "git_host".
         """
         self.scheme, self.host, self.port, target = split(url)
-        self.is_github = self.host in _GITHUB and self.port == _PORTS[self.scheme]
+        self.is_github = self.host in _GITHUB and self.port == PORTS[self.scheme]
         if not self.is_github and self.host not in hosts and self.host + ":" + str(self.port) not in hosts:
             raise error("git_host", self.host)
         parts = [unquote(part) for part in target.split("?")[0].split("/") if part]

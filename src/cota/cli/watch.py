@@ -1,5 +1,6 @@
 """`cota watch`: the fleet as it changes."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cota.cli.common import connected, count, json_option, profile_option, say, server_option, tell_json
+from cota.cli.common import connected, count, json_option, profile_option, say, server_option
 from cota.cli.text import one_line
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def command(
         ids = [id_of(client.devices.need(name)) for name in devices] if devices else None
         watch = Watch(client, boards_query(None if profile is None else [profile], ids), interval=interval, tick=_tick(timeout))
         on_screen = sys.stdout.isatty() and not as_json
-        show = _Screen(watch) if on_screen else _Lines((lambda board: tell_json(board_line(board))) if as_json else _line)
+        show = _Screen(watch) if on_screen else _Lines((lambda board: json.dumps(board_line(board))) if as_json else _line)
         told = ""
         with show:
             for changed in watch.changes():
@@ -120,10 +121,11 @@ def _left(watch: "Watch", wanted: Any) -> "list[Board]":
 
 
 class _Lines:
-    """Tells each change by itself."""
+    """Tells each change by itself, where its line says something new."""
 
-    def __init__(self, tell_one: "Callable[[Board], None]") -> None:
-        self._tell_one = tell_one
+    def __init__(self, line: "Callable[[Board], str]") -> None:
+        self._line = line
+        self._told: dict[str, str] = {}
 
     def __enter__(self) -> "_Lines":
         return self
@@ -134,7 +136,10 @@ class _Lines:
     def tell(self, changed: "list[Board]") -> None:
         """Show what changed."""
         for board in changed:
-            self._tell_one(board)
+            line = self._line(board)
+            if line != self._told.get(board.id):
+                self._told[board.id] = line
+                click.echo(line)
         if changed:
             sys.stdout.flush()
 
@@ -143,11 +148,11 @@ class _Lines:
         say(text)
 
 
-def _line(board: "Board") -> None:
+def _line(board: "Board") -> str:
     from cota.cli.table import iso
 
     parts = [iso(board.changed) or "-", board.name, board.state, f"{board.percent} %", str(board.assigned or "-"), board.error]
-    click.echo("  ".join(one_line(part) for part in parts).rstrip())
+    return "  ".join(one_line(part) for part in parts).rstrip()
 
 
 class _Screen:
