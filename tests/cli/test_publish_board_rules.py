@@ -86,7 +86,7 @@ def test_both_sides_name_the_same_files_that_stay_and_that_belong_to_no_release(
 
 def test_the_limits_are_the_boards() -> None:
     assert device("plan").MAX_FILES == rules._MAX_FILES
-    assert device("compare")._MAX_FOLDERS == rules._MAX_FOLDERS
+    assert device("compare")._FOLDERS == rules._MAX_FOLDERS
     assert device("fetch").BOOT_HOOK == rules._HOOK
     assert (device("fetch")._LFS, device("fetch")._MAX_LFS) == (rules._LFS, rules._MAX_LFS)
     assert device("plan").SECTOR == rules._BOOT_BYTES
