@@ -40,7 +40,7 @@ CALLS = {
     "whoami": "",
 }
 # Those that ask no server, or (login, web) have tests of their own for it.
-OTHERS = {"completion", "demo", "lab", "login", "logout", "sim", "web"}
+OTHERS = {"completion", "demo", "lab", "login", "logout", "manifest", "sim", "web"}
 BOOT_OUT = (
     b"Adafruit CircuitPython 10.1.4 on 2026-01-01; Raspberry Pi Pico W with rp2040\r\nBoard ID:raspberry_pi_pico_w\r\nUID:DE6185A0E3\r\n"
 )

@@ -26,6 +26,7 @@ COMMANDS = {
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
     "login": "Sign in to a ThingsBoard server, or to a lab.",
     "logout": "Forget how to sign in to a server.",
+    "manifest": "Write the list of a release's files, for a plain web server.",
     "packages": "List what was published.",
     "publish": "Make a release of a commit, and give it to devices.",
     "retry": "Let boards try again what they gave up.",

@@ -50,7 +50,8 @@ def _is_alias(part: str) -> bool:
     return bool(_ALIAS.fullmatch(stem)) and len(name) + len(digits) < 8 and part == part.upper()
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
+    """The name as FAT compares it: the letters of ASCII in lower case."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
 
 
@@ -58,7 +59,7 @@ def clash(one: str, other: str) -> bool:
     """True if two different files cannot both be on a FAT drive: same name but for case, or one is a folder of the other."""
     for a, b in zip(one.split("/"), other.split("/"), strict=False):
         if a != b:
-            return _fold(a) == _fold(b)
+            return fold(a) == fold(b)
     return True
 
 
@@ -72,7 +73,7 @@ class Rules:
     """
 
     def __init__(self, keep: Iterable[str] = (), update_settings: bool = False, ignore: str = "") -> None:
-        own = [name for name in (_fold(k.strip()).removeprefix("./").lstrip("/") for k in keep) if name]
+        own = [name for name in (fold(k.strip()).removeprefix("./").lstrip("/") for k in keep) if name]
         self._kept = [*KEPT, *SYSTEM, *own, *(name + "/" for name in own)]
         self._update_settings = update_settings
         lines = (line.strip() for line in ignore.split("\n"))
@@ -80,12 +81,12 @@ class Rules:
 
     def skips(self, path: str) -> bool:
         """True if this file of the release stays off the board."""
-        low = _fold(path)
+        low = fold(path)
         return _matches(SYSTEM, low) or _is_apple(low) or (low == SETTINGS_FILE and not self._update_settings) or self._ignores(path)
 
     def keeps(self, path: str) -> bool:
         """True if this file on the drive stays although the release lacks it."""
-        low = _fold(path)
+        low = fold(path)
         return _matches(self._kept, low) or _is_apple(low)
 
     def _ignores(self, path: str) -> bool:

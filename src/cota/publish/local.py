@@ -6,6 +6,7 @@ from typing import Self
 
 from cota.errors import AnswerIsNoError, CotaError
 from cota.git import Entry, NoSuchPathError, Repository
+from cota.git.find import find_repository
 from cota.publish.address import Address, read_address
 from cota.publish.source import File, Snapshot
 
@@ -24,7 +25,7 @@ class LocalSource:
     """
 
     def __init__(self, path: Path) -> None:
-        self._repository = Repository(_top(path))
+        self._repository = Repository(find_repository(path))
         try:
             self._repository.require_sha1()
             self.address = self._address()
@@ -87,14 +88,3 @@ class LocalSource:
 
     def _read(self, files: Iterable[File]) -> Mapping[str, bytes]:
         return {file.path: self._repository.blob(file.sha) for file in files}
-
-
-def _top(path: Path) -> Path:
-    """Find the repository that a folder belongs to, as git does."""
-    start = path.expanduser().resolve()
-    for folder in (start, *start.parents):
-        if (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir()):
-            return folder
-    if not start.exists():
-        raise CotaError(f"{path} does not exist.", "Name a Git repository, or its URL with http:// or https://.")
-    raise AnswerIsNoError(f"{path} is not in a Git repository.", "`git init` and `git commit` make one; or name another with --repo.")
