@@ -11,8 +11,11 @@ MAX_PART = 100  # bytes of UTF-8
 MAX_IGNORE = 4096  # bytes of .cotaignore
 IGNORE_FILE = ".cotaignore"
 SETTINGS_FILE = "settings.toml"
-KEPT = ("cota.usb", "main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/")
+KEPT = ("main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/")
+# Names of the system and of the drive's owner, never part of a release: one that brought cota.usb would give the drive to USB.
 SYSTEM = (
+    "cota.usb",
+    "cota.usb/",
     "boot_out.txt",
     "sd/",
     "system volume information/",

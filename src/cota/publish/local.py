@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-from cota.errors import CotaError
+from cota.errors import AnswerIsNoError, CotaError
 from cota.git import Entry, NoSuchPathError, Repository
 from cota.git.find import find_repository
 from cota.publish.address import Address, read_address
 from cota.publish.source import File, Snapshot
 
 _REMOTE = "origin"
+_MAX_LISTED = 100_000  # GitHub says "truncated" beyond (docs.github.com, Get a tree)
 
 
 class LocalSource:
@@ -60,7 +61,13 @@ class LocalSource:
         repository = self._repository
         commit = repository.resolve(ref or "HEAD")
         prefix = f"{folder}/" if folder else ""
-        entries = [entry for entry in repository.tree(commit) if entry.kind != "tree"]
+        everything = list(repository.tree(commit))
+        if len(everything) > _MAX_LISTED:
+            raise AnswerIsNoError(
+                f"{repository.path} has {len(everything):,} files and folders; a Git host lists {_MAX_LISTED:,}, so boards cannot read it.",
+                "Keep the boards' files in a repository of their own.",
+            )
+        entries = [entry for entry in everything if entry.kind != "tree"]
 
         def file(entry: Entry, skipped: int) -> File:
             return File(entry.name[skipped:], entry.name, entry.mode, entry.sha, entry.size or 0)
