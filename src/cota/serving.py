@@ -53,8 +53,8 @@ class Serving:
         self._server.should_exit = True
 
 
-def listen(host: str, port: int, backlog: int = 128) -> socket.socket:
-    """Listen on an address and a TCP port; 0 takes a free one.
+def listen(host: str, port: int, backlog: int = 128, option: str = "--port") -> socket.socket:
+    """Listen on an address and a TCP port; 0 takes a free one. `option` is how a user chooses the port.
 
     Raises:
         CotaError: There is no such address, or the port is taken.
@@ -71,6 +71,6 @@ def listen(host: str, port: int, backlog: int = 128) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise CotaError(f"port {port} on {host} is taken", "Choose another one with --port; 0 takes any free one.") from error
-        raise CotaError(f"cannot listen on {host} port {port}: {error}", "Choose others with --host and --port.") from error
+            raise CotaError(f"port {port} on {host} is taken", f"Choose another one with {option}; 0 takes any free one.") from error
+        raise CotaError(f"cannot listen on {host} port {port}: {error}", f"Choose others with --host and {option}.") from error
     return listener

@@ -47,11 +47,12 @@ def read_repositories(given: tuple[str, ...]) -> dict[str, Path]:
 Examples:
   cota lab                                         data in your data folder, port 8080
   cota lab --memory --port 0 --repo ~/weather      a lab for a try, with one repository
-  cota lab --repo acme/weather=/srv/git/weather.git --host 0.0.0.0
+  cota lab --repo acme/weather=/srv/git/weather.git --host 0.0.0.0 --mqtt-port 1883
 """
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 lets the network in.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one.")
+@click.option("--mqtt-port", type=click.IntRange(0, 65535), help="Serve the MQTT device API too, on this TCP port; 0 takes a free one.")
 @click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="SQLite file.  [default: in your data folder]")
 @click.option("--memory", is_flag=True, help="Keep everything in memory; it is gone when the lab stops.")
 @click.option("--repo", "repos", multiple=True, metavar="[OWNER/NAME=]PATH", help="Git repository to serve; repeatable.")
@@ -59,10 +60,11 @@ Examples:
 @click.option("--rate-limit", type=click.IntRange(1), help="Calls an hour that the Git host allows an address.  [default: no limit]")
 @click.option("--certfile", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TLS certificate chain (PEM).")
 @click.option("--keyfile", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Key of the certificate (PEM).")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON: url, username, password if it was made now.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON: url, username, password if it was made now, mqtt_port.")
 def command(  # click hands each option over by its name
     host: str,
     port: int,
+    mqtt_port: int | None,
     db: Path | None,
     memory: bool,
     repos: tuple[str, ...],
@@ -87,6 +89,7 @@ def command(  # click hands each option over by its name
         db=None if memory else db or default_database(),
         host=host,
         port=port,
+        mqtt_port=mqtt_port,
         repositories=read_repositories(repos),
         password=os.environ.get(_PASSWORD_VARIABLE) or None,
         ota_pace=DEFAULT_PACE_SECONDS if ota_pace is None else ota_pace,
@@ -99,10 +102,12 @@ def command(  # click hands each option over by its name
     def tell() -> None:
         if as_json:
             facts = {"url": lab.url, "username": lab.username} | ({"password": lab.password} if lab.password_is_new else {})
-            click.echo(json.dumps(facts))
+            click.echo(json.dumps(facts | ({} if lab.mqtt_port is None else {"mqtt_port": lab.mqtt_port})))
             return
         click.echo(f"cota lab on {lab.url} (Ctrl-C stops it), data in {config.db or 'memory'}", err=True)
         click.echo(f"  page      {lab.url}/page/", err=True)
+        if lab.mqtt_port is not None:
+            click.echo(f"  mqtt      port {lab.mqtt_port}{', TLS' if certfile else ''}", err=True)
         click.echo(f"  user      {lab.username}", err=True)
         if lab.password_is_new:
             click.echo(f"  password  {lab.password}   (shown this once; {_PASSWORD_VARIABLE} sets another)", err=True)

@@ -27,23 +27,25 @@ from cota.page.lab import LabPage
 
 if TYPE_CHECKING:
     from cota.lab.githost import GitToken
+    from cota.lab.mqtt.door import Door
 
 _REST = (TelemetryApi, QueryApi, DevicesApi, ProfilesApi, PackagesApi, AccountApi, RpcApi, DashboardsApi)
 
 
-def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
+def build(core: Core, git_routes: list[BaseRoute], door: "Door | None" = None) -> Starlette:
     """Return the application.
 
     Args:
         core: The lab's parts; the application runs and closes them.
         git_routes: The Git host's routes, tried after ours.
+        door: The MQTT device API, which lives as long as the application.
     """
 
     page = LabPage(closing=lambda: core.hub.closed, live=core.live)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with core.running(), page.running(app):
+        async with core.running(), page.running(app), door.running() if door else contextlib.nullcontext():
             yield
 
     async def unknown(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from cota.lab.data.profiles import Profiles
 from cota.lab.data.store import Store
 from cota.lab.data.timeseries import Timeseries
 from cota.lab.device.activity import DEFAULT_TIMEOUT_SECONDS, Activity
+from cota.lab.device.exchange import Exchange
 from cota.lab.device.hub import Hub
 from cota.lab.listeners import Listeners
 from cota.lab.ota import DEFAULT_PACE_SECONDS, Ota
@@ -32,6 +33,9 @@ class Timing:
         rpc_min_timeout: The least that an RPC to a device waits.
         rpc_default_timeout: What it waits where the request names nothing.
         inactivity_timeout: After which a silent device is inactive.
+        mqtt_connect_timeout: That a new MQTT connection has for its CONNECT; ours, so that nobody holds sockets for nothing.
+        mqtt_session_timeout: After which an MQTT session without any packet ends (TB_TRANSPORT_SESSIONS_INACTIVITY_TIMEOUT).
+        mqtt_provision_timeout: That a provisioning connection stays open after its answer.
     """
 
     ota_pace: float = DEFAULT_PACE_SECONDS
@@ -41,6 +45,9 @@ class Timing:
     rpc_min_timeout: float = 5.0
     rpc_default_timeout: float = 10.0
     inactivity_timeout: float = DEFAULT_TIMEOUT_SECONDS
+    mqtt_connect_timeout: float = 10.0
+    mqtt_session_timeout: float = 600.0
+    mqtt_provision_timeout: float = 60.0
 
 
 class Core:
@@ -65,6 +72,7 @@ class Core:
         self.timeseries = Timeseries(store, self.live.changed)
         self.hub = Hub()
         self.activity = Activity(store, self.attributes, timing.inactivity_timeout)
+        self.exchange = Exchange(store, self.attributes, self.timeseries, self.activity)
         self.ota = Ota(
             store,
             profiles=self.profiles,

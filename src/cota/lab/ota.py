@@ -65,6 +65,15 @@ class Ota:
         own: str | None = device[column]
         return own or self._profiles.need(device["profile_id"])[column]
 
+    def package_of(self, device_id: str, kind: str) -> Row | None:
+        """Return the package that a device shall run.
+
+        Raises:
+            ApiError: There is no such device.
+        """
+        package_id = self.effective(self._devices.need(device_id), kind)
+        return self._packages.get(package_id) if package_id else None
+
     def wanted(self, device: Row) -> Assignment:
         """Return the effective packages of a device."""
         return Assignment(self.effective(device, "FIRMWARE"), self.effective(device, "SOFTWARE"))

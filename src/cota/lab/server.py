@@ -20,6 +20,7 @@ from cota.lab.core import Core, Timing
 from cota.lab.counters import Counters
 from cota.lab.data.accounts import DEFAULT_USERNAME
 from cota.lab.data.store import Store
+from cota.lab.mqtt.door import Door
 from cota.lab.ota import DEFAULT_PACE_SECONDS
 from cota.lab.rest.live import MAX_MESSAGE_BYTES
 from cota.serving import ReadyServer, Serving, listen
@@ -51,7 +52,8 @@ class LabConfig:
         rate_window: Seconds of such a window, which begins with an address's first call; None is GitHub's hour.
         git_tokens: "owner/name" -> the token that opens that repository, as text or, where it expires, as a `GitToken`; without it the
             repository is not found, as on the real hosts. A repository that is not named here is public.
-        certfile: The TLS certificate chain (PEM); None serves plain HTTP.
+        mqtt_port: The TCP port of the MQTT device API; 0 takes a free one, None serves no MQTT.
+        certfile: The TLS certificate chain (PEM), for MQTT as well; None serves plain HTTP.
         keyfile: The certificate's key (PEM).
         timing: All waiting times, for tests; `ota_pace` wins over the one in there.
     """
@@ -65,6 +67,7 @@ class LabConfig:
     rate_limit: int | None = None
     rate_window: int | None = None
     git_tokens: "Mapping[str, str | GitToken]" = field(default_factory=dict, repr=False)
+    mqtt_port: int | None = None
     certfile: Path | None = None
     keyfile: Path | None = None
     timing: Timing = field(default_factory=Timing)
@@ -75,6 +78,7 @@ class Lab(Serving):
 
     Attributes:
         url: Where it is, without a slash at the end.
+        mqtt_port: Where the MQTT device API is; None if there is none.
         username: The administrator's name.
         password: His password where this start knows it (given, or made now), else None.
         password_is_new: Whether the password was made now and must be shown.
@@ -94,12 +98,18 @@ class Lab(Serving):
             self.port: int = self._socket.getsockname()[1]
             host = f"[{config.host}]" if ":" in config.host else config.host
             self.url = f"{'https' if config.certfile else 'http'}://{host}:{self.port}"
-            self._counters = Counters(app.build(self.core, routes))
+            self._door = None
+            if config.mqtt_port is not None:
+                self._door = Door(self.core, undo.enter_context(listen(config.host, config.mqtt_port, _BACKLOG, "--mqtt-port")))
+            self.mqtt_port = self._door.port if self._door else None
+            self._counters = Counters(app.build(self.core, routes, self._door))
             self._server = _Server(_settings(config, self._counters), self.core)
             try:
                 self._server.config.load()  # reads the certificate
             except (OSError, ValueError) as error:
                 raise CotaError(f"cannot use the certificate {config.certfile}: {error}", "Give a PEM chain and its key.") from error
+            if self._door:
+                self._door.tls = self._server.config.ssl
             # Last: a password that is made now must not be lost to a failure above, because it is shown only once.
             made = self.core.accounts.ensure_administrator(config.password)
             store.commit()
@@ -116,6 +126,8 @@ class Lab(Serving):
         try:
             super().serve(ready)
         finally:
+            if self._door:
+                self._door.socket.close()
             self.core.store.close()
 
 

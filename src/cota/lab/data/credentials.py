@@ -24,6 +24,10 @@ class Credentials:
         row = self._store.one("SELECT device_id FROM credentials WHERE credentials_id = ? AND type = 'ACCESS_TOKEN'", token)
         return None if row is None else str(row["device_id"])
 
+    def by_identity(self, identity: str) -> Row | None:
+        """Return the credentials that are looked up by this text, whatever their type."""
+        return self._store.one("SELECT * FROM credentials WHERE credentials_id = ?", identity)
+
     def of(self, device_id: str) -> Row:
         """Return a device's credentials; every device has them."""
         row = self._store.one("SELECT * FROM credentials WHERE device_id = ?", device_id)
@@ -104,6 +108,9 @@ def _basic_identity(value: Any) -> str:
         raise invalid("Incorrect device credentials value") from None
     if not client and not user:
         raise invalid("Both mqtt client id and user name are empty!")
-    if not client:
-        return str(user)
-    return hashlib.sha3_256(f"{client}|{user}".encode() if user else str(client).encode()).hexdigest()
+    return str(user) if not client else basic_identity(str(client), str(user))
+
+
+def basic_identity(client: str, user: str = "") -> str:
+    """Return the hash that MQTT basic credentials with a client id are looked up by."""
+    return hashlib.sha3_256(f"{client}|{user}".encode() if user else client.encode()).hexdigest()

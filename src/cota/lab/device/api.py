@@ -5,18 +5,17 @@ Statuses, bodies and oddities are those of ThingsBoard 4.3's DeviceApiController
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cota.lab.clock import now_ms
 from cota.lab.core import Core
 from cota.lab.data import values
-from cota.lab.data.attributes import CLIENT, SHARED
-from cota.lab.data.packages import KINDS
 from cota.lab.device import downloads, provisioning
+from cota.lab.device.exchange import keys_of
 from cota.lab.device.hub import ClosedError
 from cota.lab.errors import BAD_REQUEST, ApiError, EmptyError, TextError
 from cota.lab.web import MAX_BODY_BYTES, MAX_RPC_BYTES, MAX_STRANGER_BYTES, Router, closed_answer, done, hold, json_answer, read_body
@@ -29,7 +28,6 @@ class DeviceApi(Router):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core, public=True)
-        self._last_post: dict[str, int] = {}  # device -> time of its last telemetry
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -56,39 +54,21 @@ class DeviceApi(Router):
 
     async def get_attributes(self, request: Request) -> Response:
         """Answer the values that exist; a scope without any is absent, and nothing at all is {}."""
-        device_id = self._device(request)
-        self.core.activity.heard(device_id)
-        asked = {"client": _keys(request, "clientKeys"), "shared": _keys(request, "sharedKeys")}
-        everything = not any(asked.values())
-        answer = {}
-        for name, scope in (("client", CLIENT), ("shared", SHARED)):
-            if everything or asked[name]:
-                found = self.core.attributes.values(device_id, scope, asked[name] or None)
-                if found:
-                    answer[name] = found
-        return json_answer(answer)
+        asked = [keys_of(request.query_params.getlist(name)) for name in ("clientKeys", "sharedKeys")]
+        return json_answer(self.core.exchange.read(self._device(request), *asked))
 
     async def post_attributes(self, request: Request) -> Response:
         """Store client attributes; a value that stays the same keeps its time."""
         device_id = self._device(request)
         parsed = await _payload(request)
-        pairs = _checked(values.attributes, parsed)
-        self.core.activity.heard(device_id)
-        with self.core.store.unit():
-            self.core.attributes.save(device_id, CLIENT, pairs, now_ms(), only_changes=True)
+        _checked(lambda body: self.core.exchange.save_attributes(device_id, body), parsed)
         return done()
 
     async def post_telemetry(self, request: Request) -> Response:
         """Store telemetry of any of the three shapes."""
         device_id = self._device(request)
         parsed = await _payload(request)
-        # History keeps one value a key and millisecond: on loopback two posts of a device fit in one, and a state would be lost.
-        now = max(now_ms(), self._last_post.get(device_id, 0) + 1)
-        samples = _checked(lambda body: values.telemetry(body, now), parsed)
-        self._last_post[device_id] = now
-        self.core.activity.heard(device_id)
-        with self.core.store.unit():
-            self.core.timeseries.save(device_id, samples)
+        _checked(lambda body: self.core.exchange.save_telemetry(device_id, body), parsed)
         return done()
 
     async def poll_attributes(self, request: Request) -> Response:
@@ -168,10 +148,8 @@ class DeviceApi(Router):
                 message = f"Required request parameter '{name}' for method parameter type String is not present"
                 raise ApiError(400, BAD_REQUEST, message)
         size, number = _integer(request, "size"), _integer(request, "chunk")
-        device = self.core.devices.need(self._device(request))
-        package_id = self.core.ota.effective(device, kind)
-        package = self.core.packages.get(package_id) if package_id else None
-        if package is None or package["url"] or not package["has_data"] or package["type"] not in KINDS:
+        package = self.core.ota.package_of(self._device(request), kind)
+        if package is None or package["url"] or not package["has_data"]:
             raise EmptyError(404)
         if (request.query_params["title"], request.query_params["version"]) != (package["title"], package["version"]):
             raise EmptyError(400)
@@ -187,11 +165,6 @@ class DeviceApi(Router):
         except values.PayloadError as error:
             raise ApiError(500, 2, str(error)) from None
         return json_answer(provisioning.provision(self.core, given))
-
-
-def _keys(request: Request, name: str) -> list[str]:
-    """Return the keys of a comma-separated parameter; repeated parameters count as one list."""
-    return [key for text in request.query_params.getlist(name) for key in text.split(",") if key]
 
 
 def _integer(request: Request, name: str, largest: int = 2**31 - 1) -> int:
@@ -212,8 +185,8 @@ async def _payload(request: Request, limit: int = MAX_BODY_BYTES) -> Any:
     return _checked(values.parse, body)
 
 
-def _checked(convert: Any, given: Any) -> Any:
-    """Convert a payload; a refusal is 500 with the parser's message as plain text, as ThingsBoard's callback answers."""
+def _checked(convert: Callable[[Any], Any], given: Any) -> Any:
+    """Convert or keep a payload; a refusal is 500 with the parser's message as plain text, as ThingsBoard's callback answers."""
     try:
         return convert(given)
     except values.PayloadError as error:

@@ -61,8 +61,13 @@ def chunk(packages: Packages, package: Row, size: int, number: int) -> Response:
     Raises:
         ApiError: 500 without a body where ThingsBoard's 32-bit offset is negative.
     """
-    offset = (size * number + 2**31) % 2**32 - 2**31
-    if offset < 0:
+    span = chunk_span(package, size, number)
+    if span is None:
         raise EmptyError(500)
-    length = max(0, min(size, package["data_size"] - offset))
-    return _part(packages, package, 200, (offset, length), {})
+    return _part(packages, package, 200, span, {})
+
+
+def chunk_span(package: Row, size: int, number: int) -> tuple[int, int] | None:
+    """Return where a chunk begins and how long it is, 0 past the end; None where ThingsBoard's 32-bit offset is negative."""
+    offset = (size * number + 2**31) % 2**32 - 2**31
+    return None if offset < 0 else (offset, max(0, min(size, package["data_size"] - offset)))

@@ -1,11 +1,14 @@
-"""What waits for a device: its long polls, and the RPC requests that nobody has fetched yet. Nothing here outlives the process."""
+"""What waits for a device: its session, its long polls, and the RPC requests that nobody has fetched yet.
+
+Nothing here outlives the process.
+"""
 
 import asyncio
 import itertools
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 # A device needs one poll of a kind; the oldest of more ends as if its time were up, so that a device cannot hold the lab's memory.
 _MAX_POLLS = 8
@@ -37,11 +40,25 @@ class RpcRequest:
         return {"id": self.number, "method": self.method, "params": self.params}
 
 
+class Session(Protocol):
+    """A device's open connection, which gets everything at once; each of these may be called at any time until `detach`."""
+
+    def attributes_changed(self, message: dict[str, Any]) -> None:
+        """Take a push of shared attributes."""
+
+    def called(self, request: RpcRequest) -> bool:
+        """Take an RPC request; False where this connection takes none."""
+
+    def closed(self, reason: str, *, replaced: bool = False) -> None:
+        """End: the device or the lab went away, or another connection of the device took this one's place."""
+
+
 @dataclass
 class _Waiters:
     attributes: deque[asyncio.Future[dict[str, Any]]] = field(default_factory=deque)
     rpc: deque[asyncio.Future[RpcRequest]] = field(default_factory=deque)
     requests: dict[int, RpcRequest] = field(default_factory=dict)
+    session: Session | None = None
 
     def waiting(self) -> "list[asyncio.Future[Any]]":
         return [*self.attributes, *self.rpc, *(request.answer for request in self.requests.values())]
@@ -72,8 +89,10 @@ class Hub:
         return self._future(self._devices[device_id].attributes)
 
     def push_attributes(self, device_id: str, message: dict[str, Any]) -> None:
-        """Answer every poll that waits for this device's shared attributes; without one the push is lost, as on ThingsBoard."""
+        """Tell the session and answer every poll that waits for shared attributes; without any the push is lost, as on ThingsBoard."""
         device = self._devices.get(device_id)
+        if device and device.session:
+            device.session.attributes_changed(message)
         while device and device.attributes:
             future = device.attributes.popleft()
             if not future.done():
@@ -83,12 +102,15 @@ class Hub:
         """Return a future of the next RPC request, which may already be there."""
         device = self._devices[device_id]
         future = self._future(device.rpc)
-        now = time.monotonic()
-        for request in list(device.requests.values()):
-            if not request.sent and request.expires > now and not future.done():
+        for request in self._unsent(device):
+            if not future.done():
                 device.rpc.remove(future)
                 self._deliver(device, request, future)
         return future
+
+    def _unsent(self, device: _Waiters) -> list[RpcRequest]:
+        now = time.monotonic()
+        return [request for request in device.requests.values() if not request.sent and request.expires > now]
 
     def send_rpc(self, device_id: str, method: str, params: Any, *, oneway: bool, timeout: float) -> RpcRequest:
         """Put an RPC request on its way.
@@ -102,18 +124,46 @@ class Hub:
         loop = asyncio.get_running_loop()
         request = RpcRequest(next(self._numbers), method, params, oneway, time.monotonic() + timeout, loop.create_future())
         device.requests[request.number] = request
+        self._call(device, request)
         while device.rpc and not request.sent:
             future = device.rpc.popleft()
             if not future.done():
                 self._deliver(device, request, future)
         return request
 
+    def _call(self, device: _Waiters, request: RpcRequest) -> None:
+        if device.session and device.session.called(request):
+            self._sent(device, request)
+
     def _deliver(self, device: _Waiters, request: RpcRequest, future: asyncio.Future[RpcRequest]) -> None:
-        request.sent = True
         future.set_result(request)
+        self._sent(device, request)
+
+    def _sent(self, device: _Waiters, request: RpcRequest) -> None:
+        request.sent = True
         if request.oneway:
             del device.requests[request.number]
             request.answer.set_result(None)
+
+    def attach(self, device_id: str, session: Session) -> None:
+        """Make this the device's one session: an older one ends, as with ThingsBoard's one session a device."""
+        device = self._devices[device_id]
+        older, device.session = device.session, session
+        if older is not None:
+            older.closed("Another connection took this one's place", replaced=True)
+
+    def detach(self, device_id: str, session: Session) -> None:
+        """Forget a session that ended; one that was replaced is forgotten already."""
+        device = self._devices.get(device_id)
+        if device and device.session is session:
+            device.session = None
+            self._tidy(device_id, device)
+
+    def call_waiting(self, device_id: str) -> None:
+        """Give the session, which has just begun to take RPC, the requests that nobody has fetched yet."""
+        if device := self._devices.get(device_id):
+            for request in self._unsent(device):
+                self._call(device, request)
 
     def answer_rpc(self, device_id: str, number: int, reply: Any) -> None:
         """Hand a device's reply to whoever asked; one that nobody waits for is dropped."""
@@ -141,20 +191,24 @@ class Hub:
         self._tidy(device_id, device)
 
     def _tidy(self, device_id: str, device: _Waiters) -> None:
-        if not (device.attributes or device.rpc or device.requests):
+        if not (device.attributes or device.rpc or device.requests or device.session):
             self._devices.pop(device_id, None)
 
     def close_device(self, device_id: str, reason: str) -> None:
-        """End a device's polls with 403 and this text."""
+        """End a device's session, and its polls with 403 and this text."""
         device = self._devices.pop(device_id, None)
+        if device and device.session:
+            device.session.closed(reason)
         for future in device.waiting() if device else []:
             if not future.done():
                 future.set_exception(ClosedError(reason))
 
     def close(self) -> None:
-        """End all polls, now and later: the lab stops."""
+        """End all sessions, and all polls, now and later: the lab stops."""
         self._closed = "The server is shutting down"
-        for device in self._devices.values():
+        for device in list(self._devices.values()):
+            if device.session:
+                device.session.closed(self._closed)
             for future in device.waiting():
                 if not future.done():
                     future.set_exception(ClosedError(self._closed))

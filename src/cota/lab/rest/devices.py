@@ -150,5 +150,6 @@ class DevicesApi(Router):
         device_id = self._row(request)["id"]
         self.core.devices.delete(device_id)
         self.core.activity.forget(device_id)
+        self.core.exchange.forget(device_id)
         self.core.hub.close_device(device_id, "Device was deleted!")
         return done()
