@@ -11,7 +11,7 @@ from cota.lab.server import Lab, LabConfig, running_lab
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with running_lab(LabConfig(password=PASSWORD, ota_pace=0.02, timing=TIMING)) as running:
+    with running_lab(LabConfig(password=PASSWORD, ota_pace=0.02, timing=TIMING, mqtt_port=0)) as running:
         yield running
 
 
