@@ -224,6 +224,15 @@ def test_firmware_comes_in_chunks_and_is_empty_past_its_end(lab: Lab, operator: 
         assert b"".join(parts) == FIRMWARE
 
 
+def test_a_size_may_have_zeros_in_front_and_a_negative_one_counts_as_none(lab: Lab, operator: Operator) -> None:
+    profile = operator.profile()
+    _, token = operator.device(profile, firmwareId=operator.package(profile, FIRMWARE)["id"])
+    with _board(lab, token) as board:
+        for payload, length in ((b"-7", len(FIRMWARE)), (b"0" * 6000 + b"9", 9), (b"-2147483648", 9), (b"+8", 8), (b"0", 8)):
+            board.publish("v2/fw/request/1/chunk/0", payload)
+            assert len(board.receive().payload) == length
+
+
 def test_a_request_without_a_size_gets_the_whole_firmware_in_one_publish(lab: Lab, operator: Operator) -> None:
     profile = operator.profile()
     data = FIRMWARE * 60  # 300 kB: more than a packet of the device may have, and than the socket takes at once
@@ -304,6 +313,8 @@ def test_a_chunk_of_more_than_64_kib_is_refused_and_ends_the_connection(lab: Lab
         ("v2/fw/request/1/chunk/0", b"1.5"),
         ("v2/fw/request/1/chunk/0", b"2147483648"),
         ("v2/fw/request/1/chunk/0", b"\xff"),
+        ("v2/fw/request/1/chunk/0", b"-"),
+        ("v2/fw/request/1/chunk/0", b"9" * 6000),
         ("v2/fw/request/1/chunk/2147483648", b"100"),
         ("v2/fw/request/1/chunk/" + "9" * 6000, b"100"),
     ],

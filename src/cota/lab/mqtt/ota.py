@@ -1,6 +1,5 @@
 """A package in chunks over MQTT, with the traps of ThingsBoard's: all of them are what a board must cope with."""
 
-import re
 from collections import OrderedDict
 from typing import Any
 
@@ -9,10 +8,8 @@ from cota.lab.data.values import PayloadError
 from cota.lab.device.downloads import chunk_span
 from cota.lab.errors import ApiError
 from cota.lab.mqtt.packets import MAX_PACKET_BYTES
-from cota.lab.mqtt.topics import OtaCall
+from cota.lab.mqtt.topics import OtaCall, java_integer
 
-_SIZE = re.compile(r"[+-]?0*([0-9]{1,10})", re.ASCII)
-_MAX_INTEGER = 2**31 - 1
 # Request ids that are remembered. ThingsBoard keeps all; here the oldest of more is resolved anew, so that nobody fills the memory.
 _MAX_REQUESTS = 64
 
@@ -55,11 +52,9 @@ class OtaDesk:
 
     def _size(self, request: str, payload: bytes) -> int:
         text = payload.decode("utf-8", "replace")
-        size = 0
-        if text:
-            if not _SIZE.fullmatch(text) or abs(int(text)) > _MAX_INTEGER:
-                raise PayloadError("the chunk size is no integer")
-            size = int(text)
+        size = java_integer(text) if text else 0
+        if size is None:
+            raise PayloadError("the chunk size is no integer")
         if size <= 0:
             return self._sizes.get(request, 0)
         _remember(self._sizes, request, size)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 PROVISION_REQUEST = "/provision/request"
 PROVISION_RESPONSE = "/provision/response"
 OTA_ERROR = "v2/fw/error"  # for software as well: ThingsBoard never uses v2/sw/error
-_MAX_INTEGER = 2**31 - 1  # Java's, in which ThingsBoard reads every number of a topic
+_NUMBER = re.compile(r"(?=.*[0-9])([+-]?)0*([0-9]*)", re.ASCII)
 _OTA = re.compile(r"v2/(fw|sw)/request/([0-9]+)/chunk/([0-9]+)", re.ASCII)
 _OTA_KINDS = {"fw": "FIRMWARE", "sw": "SOFTWARE"}
 
@@ -95,7 +95,7 @@ def read(topic: str) -> Call | OtaCall | None:
     """Return what a publish to this topic asks for; None for a topic that means nothing.
 
     Raises:
-        TopicError: A number in it is no Java integer.
+        TopicError: A number in it is no Java integer (of 32 bits).
     """
     topic = _JSON_FORMS.get(topic, topic)
     if topic == "v1/devices/me/claim":
@@ -116,11 +116,20 @@ def read(topic: str) -> Call | OtaCall | None:
 
 
 def _integer(text: str) -> int:
-    # Bounded before it is read: thousands of digits cost time.
-    digits = text.removeprefix("-").lstrip("0")
-    if not re.fullmatch(r"-?[0-9]+", text, re.ASCII) or len(digits) > len(str(_MAX_INTEGER)) or abs(int(text[:64])) > _MAX_INTEGER:
+    number = None if text.startswith("+") else java_integer(text)
+    if number is None:
         raise TopicError(f"{text[:32]} in a topic is no integer")
-    return int(text)
+    return number
+
+
+def java_integer(text: str) -> int | None:
+    """Return a decimal number of 32 bits as Java reads one, leading zeros and all; None if it is none."""
+    # Shortened before it is read: Python refuses thousands of digits, and they cost time.
+    found = _NUMBER.fullmatch(text)
+    if found is None or len(found[2]) > len(str(2**31)):
+        return None
+    number = int(found[1] + (found[2] or "0"))
+    return number if -(2**31) <= number < 2**31 else None
 
 
 def granted(filters: dict[str, int], topic: str) -> int:
