@@ -9,7 +9,7 @@ from typing import Any
 
 import bench.__main__ as command
 import pytest
-from bench import fleet
+from bench import fleet, mqtt
 from bench.cases import OURS, PLAIN
 from bench.figures import Figure
 from bench.outcome import cost, update_window
@@ -130,6 +130,13 @@ def test_a_look_at_a_fleet_is_counted_and_timed() -> None:
     assert requests.value == 2, "the sign-in, and one page"
     assert isinstance(seconds.value, float) and seconds.value > 0
     assert (requests.report_only, seconds.report_only) == (False, True)
+
+
+def test_idle_connections_and_their_messages_are_weighed() -> None:
+    one, more, connect, message = mqtt.measure(None, counts=(150, 300))  # type: ignore[arg-type]  (it has a lab of its own)
+    assert "150" in one.what and "300" in more.what
+    assert 0 < float(more.value) < 60
+    assert float(connect.value) > 0 and float(message.value) > 0
 
 
 @pytest.mark.parametrize(("report_only", "code"), [(False, 1), (True, 0)])

@@ -6,7 +6,7 @@ Nothing here outlives the process.
 import asyncio
 import itertools
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -53,10 +53,11 @@ class Session(Protocol):
         """End: the device or the lab went away, or another connection of the device took this one's place."""
 
 
-@dataclass
+# One of these is held for every open connection. Lists, as an empty deque takes ten times their memory and at most _MAX_POLLS are in one.
+@dataclass(slots=True)
 class _Waiters:
-    attributes: deque[asyncio.Future[dict[str, Any]]] = field(default_factory=deque)
-    rpc: deque[asyncio.Future[RpcRequest]] = field(default_factory=deque)
+    attributes: list[asyncio.Future[dict[str, Any]]] = field(default_factory=list)
+    rpc: list[asyncio.Future[RpcRequest]] = field(default_factory=list)
     requests: dict[int, RpcRequest] = field(default_factory=dict)
     session: Session | None = None
 
@@ -72,13 +73,13 @@ class Hub:
         self._closed: str | None = None
         self._numbers = itertools.count()  # one for all devices: a late reply never meets a newer request
 
-    def _future(self, waiting: "deque[asyncio.Future[Any]]") -> asyncio.Future[Any]:
+    def _future(self, waiting: "list[asyncio.Future[Any]]") -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._closed:
             future.set_exception(ClosedError(self._closed))
             return future
         if len(waiting) >= _MAX_POLLS:
-            oldest = waiting.popleft()
+            oldest = waiting.pop(0)
             if not oldest.done():
                 oldest.set_exception(OverfullError())
         waiting.append(future)
@@ -94,7 +95,7 @@ class Hub:
         if device and device.session:
             device.session.attributes_changed(message)
         while device and device.attributes:
-            future = device.attributes.popleft()
+            future = device.attributes.pop(0)
             if not future.done():
                 future.set_result(message)
 
@@ -126,7 +127,7 @@ class Hub:
         device.requests[request.number] = request
         self._call(device, request)
         while device.rpc and not request.sent:
-            future = device.rpc.popleft()
+            future = device.rpc.pop(0)
             if not future.done():
                 self._deliver(device, request, future)
         return request
