@@ -121,6 +121,11 @@ class Lab(Serving):
         """Return requests and body bytes so far, by "thingsboard", "git-api", "git-raw" and "git-web"."""
         return self._counters.read()
 
+    def mqtt_counters(self) -> dict[str, int]:
+        """Return connections, packets received, and bytes both ways over MQTT so far; may be called from any thread."""
+        names = ("connections", "packets", "bytes_in", "bytes_out")
+        return {name: getattr(self._door, name, 0) for name in names}
+
     def serve(self, ready: Callable[[], None] | None = None) -> None:
         """Serve until stopped, as `Serving.serve`; then close the database."""
         try:

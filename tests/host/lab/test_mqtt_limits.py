@@ -144,6 +144,20 @@ def test_a_device_that_asks_and_never_reads_is_not_read_from_and_others_are_serv
     until(lambda: link not in lab._door.links)  # type: ignore[union-attr]
 
 
+def test_a_device_that_reads_slowly_is_not_taken_for_dead(hasty: Lab, boss: Operator) -> None:
+    profile = boss.profile()
+    data = bytes(15 * 1024 * 1024)
+    _, token = boss.device(profile, firmwareId=boss.package(profile, data)["id"])
+    with _board(hasty, token, keep_alive=1) as board:
+        board.publish("v2/fw/request/1/chunk/0", b"", qos=0)
+        received = 0
+        while received < len(data):
+            part = board.raw.recv(2_000_000)
+            assert part, f"cut off after {received} bytes"
+            received += len(part)
+            time.sleep(min(0.5, len(part) / 2_000_000))
+
+
 def test_a_device_that_takes_no_pushes_is_cut_off(lab: Lab, operator: Operator) -> None:
     device, token = operator.device()
     with _board(lab, token) as board:
@@ -180,6 +194,16 @@ def test_connections_that_end_leave_nothing_behind(lab: Lab, operator: Operator)
                 board.send(b"\xe0\0")
                 assert board.packet() is None
     until(lambda: _links(lab) <= before and device["id"]["id"] not in lab.core.hub._devices)
+
+
+def test_what_comes_and_goes_is_counted(hasty: Lab, boss: Operator) -> None:
+    _, token = boss.device()
+    before = hasty.mqtt_counters()
+    with _board(hasty, token) as board:
+        board.ping()
+    sent = len(connect(token)) + 2
+    counted = {name: count - before[name] for name, count in hasty.mqtt_counters().items()}
+    assert counted == {"connections": 1, "packets": 2, "bytes_in": sent, "bytes_out": 4 + 2}
 
 
 def test_the_end_of_the_lab_ends_its_sessions_at_once(tmp_path: Path) -> None:

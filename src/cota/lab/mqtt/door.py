@@ -31,6 +31,7 @@ class Door:
         tls: What to serve TLS with; None serves plain MQTT.
         links: The open connections.
         port: The TCP port.
+        connections, packets, bytes_in, bytes_out: What came and went so far; bytes without those of TLS.
     """
 
     def __init__(self, core: Core, listener: socket.socket) -> None:
@@ -38,6 +39,7 @@ class Door:
         self.tls: ssl.SSLContext | None = None
         self.links: set[Link] = set()
         self.port: int = listener.getsockname()[1]
+        self.connections = self.packets = self.bytes_in = self.bytes_out = 0
         self._dirty: set[Link] = set()
         self._woken = asyncio.Event()
 

@@ -38,6 +38,7 @@ class Link(asyncio.Protocol):
         "_stuffed",
         "_timers",
         "_transport",
+        "_unread",
         "_waiting",
         "heard_at",
     )
@@ -48,6 +49,7 @@ class Link(asyncio.Protocol):
         self._out: list[bytes] = []
         self._waiting = 0  # bytes in it
         self._stuffed = False  # the socket takes no more for now
+        self._unread = 0  # bytes that it had not taken at the last look
         self._closing = False
         self._listening = True
         self._timers: set[asyncio.TimerHandle] | None = None
@@ -59,6 +61,7 @@ class Link(asyncio.Protocol):
         self.heard_at = self._door.now()
         self._conversation = Conversation(self._door.core, self)
         self._door.links.add(self)
+        self._door.connections += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -71,6 +74,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; after our own end they mean nothing."""
+        self._door.bytes_in += len(data)
         if not self._closing:
             self._decoder.feed(data)
             self._work()
@@ -95,6 +99,7 @@ class Link(asyncio.Protocol):
                 if packet is None:
                     break
                 self.heard_at = self._door.now()
+                self._door.packets += 1
                 self._conversation.handle(packet)
             else:
                 self._listen(False)
@@ -161,7 +166,11 @@ class Link(asyncio.Protocol):
         timers.add(timer)
 
     def look(self, now: float) -> None:
-        """End if the client was silent for too long."""
+        """End if the client was silent for too long; one that reads, and is therefore not read from, is not."""
+        if self._stuffed:
+            before, self._unread = self._unread, self._transport.get_write_buffer_size()
+            if self._unread < before:
+                self.heard_at = now
         if now - self.heard_at > self._patience:
             if self._closing:
                 self.abort()
@@ -182,6 +191,7 @@ class Link(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if data:
+            self._door.bytes_out += len(data)
             self._transport.write(data)
         if self._closing and not self._out:
             self._transport.close()
