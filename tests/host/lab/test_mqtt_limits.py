@@ -149,13 +149,20 @@ def test_a_device_that_reads_slowly_is_not_taken_for_dead(hasty: Lab, boss: Oper
     data = bytes(15 * 1024 * 1024)
     _, token = boss.device(profile, firmwareId=boss.package(profile, data)["id"])
     with _board(hasty, token, keep_alive=1) as board:
+        board.raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # else the kernel reads for it
         board.publish("v2/fw/request/1/chunk/0", b"", qos=0)
-        received = 0
-        while received < len(data):
-            part = board.raw.recv(2_000_000)
+        begun, received, pings = time.monotonic(), 0, 0
+        whole = 1 + 4 + len(text("v2/fw/response/1/chunk/0")) + 2 + len(data)
+        while received < whole:
+            part = board.raw.recv(min(65536, whole - received))
             assert part, f"cut off after {received} bytes"
             received += len(part)
-            time.sleep(min(0.5, len(part) / 2_000_000))
+            time.sleep(max(0.0, begun + received / 3_000_000 - time.monotonic()))
+            if time.monotonic() - begun > pings * 0.5:  # it keeps its promise, but is not read from for as long
+                board.send(b"\xc0\0")
+                pings += 1
+        for _ in range(pings):
+            board.expect(PINGRESP)
 
 
 def test_a_device_that_takes_no_pushes_is_cut_off(lab: Lab, operator: Operator) -> None:
