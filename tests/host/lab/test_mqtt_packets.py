@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mqtt_board import connect, packet, text
 
 from cota.lab.mqtt import answers, topics
+from cota.lab.mqtt.fields import PacketError
 from cota.lab.mqtt.packets import (
     MAX_PACKET_BYTES,
     Acknowledged,
@@ -15,7 +16,6 @@ from cota.lab.mqtt.packets import (
     Decoder,
     Disconnect,
     Packet,
-    PacketError,
     Ping,
     Publish,
     Release,

@@ -10,7 +10,8 @@ from cota.lab.data import values
 from cota.lab.device import provisioning
 from cota.lab.errors import ApiError
 from cota.lab.mqtt import answers, login, reasons, topics
-from cota.lab.mqtt.packets import Acknowledged, Connect, Disconnect, Packet, PacketError, Ping, Publish, Release, Subscribe, Unsubscribe
+from cota.lab.mqtt.fields import PacketError
+from cota.lab.mqtt.packets import Acknowledged, Connect, Disconnect, Packet, Ping, Publish, Release, Subscribe, Unsubscribe
 from cota.lab.mqtt.session import DeviceSession
 from cota.lab.mqtt.wire import Wire
 

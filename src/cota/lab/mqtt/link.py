@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from cota.lab.mqtt import reasons
 from cota.lab.mqtt.conversation import Conversation
-from cota.lab.mqtt.packets import Decoder, PacketError
+from cota.lab.mqtt.fields import PacketError
+from cota.lab.mqtt.packets import Decoder
 
 if TYPE_CHECKING:
     from cota.lab.mqtt.door import Door

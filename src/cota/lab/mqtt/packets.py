@@ -7,10 +7,10 @@ nothing here depends on one. A packet that breaks a rule ends the connection, so
 from typing import NamedTuple
 
 from cota.lab.mqtt import reasons
+from cota.lab.mqtt.fields import MAX_LENGTH_BYTES, Body, PacketError
 
 # ThingsBoard's NETTY_MAX_PAYLOAD_SIZE: what follows a packet's fixed header.
 MAX_PACKET_BYTES = 65536
-_MAX_LENGTH_BYTES = 4
 _NAMES = {"MQTT", "MQIsdp"}
 _CONNECT, _PUBLISH, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP = 1, 3, 4, 5, 6, 7
 _SUBSCRIBE, _UNSUBSCRIBE, _PINGREQ, _DISCONNECT = 8, 10, 12, 14
@@ -18,19 +18,6 @@ _SUBSCRIBE, _UNSUBSCRIBE, _PINGREQ, _DISCONNECT = 8, 10, 12, 14
 _FLAGS = {
     _CONNECT: 0, _PUBACK: 0, _PUBREC: 0, _PUBREL: 2, _PUBCOMP: 0, _SUBSCRIBE: 2, _UNSUBSCRIBE: 2, _PINGREQ: 0, _DISCONNECT: 0,
 }  # fmt: skip
-
-
-class PacketError(Exception):
-    """The bytes are no packet that a client may send; the connection ends with this reason.
-
-    Args:
-        message: What is wrong.
-        reason: The code of a DISCONNECT in MQTT 5.
-    """
-
-    def __init__(self, message: str, reason: int = reasons.MALFORMED_PACKET) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Connect(NamedTuple):
@@ -124,7 +111,7 @@ class Decoder:
         del buffer[: start + length]
         if not buffer:
             self._buffer = None
-        packet = _packet(first, _Body(body), self.level)
+        packet = _packet(first, Body(body), self.level)
         if isinstance(packet, Connect):
             self.level = packet.level
         return packet
@@ -133,7 +120,7 @@ class Decoder:
 def _length(buffer: bytearray) -> tuple[int, int]:
     """Return how long the fixed header is, 0 if it is not whole, and the length that it tells."""
     length = 0
-    for index in range(_MAX_LENGTH_BYTES):
+    for index in range(MAX_LENGTH_BYTES):
         if len(buffer) < index + 2:
             return 0, 0
         length |= (buffer[index + 1] & 127) << 7 * index
@@ -142,65 +129,7 @@ def _length(buffer: bytearray) -> tuple[int, int]:
     raise PacketError("a length of more than four bytes")
 
 
-class _Body:
-    """What follows the fixed header, read from its start to its end."""
-
-    __slots__ = ("_at", "_bytes")
-
-    def __init__(self, body: bytes) -> None:
-        self._bytes, self._at = body, 0
-
-    def take(self, length: int) -> bytes:
-        part = self._bytes[self._at : self._at + length]
-        if len(part) < length:
-            raise PacketError("a packet that ends in the midst of a field")
-        self._at += length
-        return part
-
-    def rest(self) -> bytes:
-        return self.take(len(self._bytes) - self._at)
-
-    @property
-    def more(self) -> bool:
-        return self._at < len(self._bytes)
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def number(self) -> int:
-        return int.from_bytes(self.take(2), "big")
-
-    def identifier(self) -> int:
-        number = self.number()
-        if not number:
-            raise PacketError("a packet whose id is 0", reasons.PROTOCOL_ERROR)
-        return number
-
-    def blob(self) -> bytes:
-        return self.take(self.number())
-
-    def text(self) -> str:
-        try:
-            text = self.blob().decode()
-        except UnicodeDecodeError as error:
-            raise PacketError("a text that is not UTF-8") from error
-        if "\0" in text:
-            raise PacketError("a text with a zero in it")
-        return text
-
-    def skip_properties(self) -> None:
-        length = shift = 0
-        for _ in range(_MAX_LENGTH_BYTES):
-            byte = self.byte()
-            length |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                self.take(length)
-                return
-        raise PacketError("properties whose length has more than four bytes")
-
-
-def _packet(first: int, body: _Body, level: int) -> Packet:
+def _packet(first: int, body: Body, level: int) -> Packet:
     kind, flags = first >> 4, first & 15
     if kind == _PUBLISH:
         return _publish(flags, body, level)
@@ -229,14 +158,14 @@ def _packet(first: int, body: _Body, level: int) -> Packet:
     return packet
 
 
-def _skip_reason(body: _Body, level: int) -> None:
+def _skip_reason(body: Body, level: int) -> None:
     if level == 5 and body.more:
         body.byte()
         if body.more:
             body.skip_properties()
 
 
-def _connect(body: _Body) -> Connect:
+def _connect(body: Body) -> Connect:
     name, level, flags, keep_alive = body.text(), body.byte(), body.byte(), body.number()
     if name not in _NAMES:
         raise PacketError("a CONNECT of another protocol")
@@ -257,7 +186,7 @@ def _connect(body: _Body) -> Connect:
     return Connect(level, bool(flags & 2), keep_alive, client_id, username, password)
 
 
-def _publish(flags: int, body: _Body, level: int) -> Publish:
+def _publish(flags: int, body: Body, level: int) -> Publish:
     qos = flags >> 1 & 3
     if qos == 3 or (qos == 0 and flags & 8):
         raise PacketError(f"a PUBLISH with flags {flags}")
@@ -272,7 +201,7 @@ def _publish(flags: int, body: _Body, level: int) -> Publish:
     return Publish(topic, body.rest(), qos, number)
 
 
-def _subscribe(body: _Body, level: int) -> Subscribe:
+def _subscribe(body: Body, level: int) -> Subscribe:
     number, filters = body.identifier(), []
     if level == 5:
         body.skip_properties()
@@ -286,7 +215,7 @@ def _subscribe(body: _Body, level: int) -> Subscribe:
     return Subscribe(number, tuple(filters))
 
 
-def _unsubscribe(body: _Body, level: int) -> Unsubscribe:
+def _unsubscribe(body: Body, level: int) -> Unsubscribe:
     number, filters = body.identifier(), []
     if level == 5:
         body.skip_properties()
@@ -297,7 +226,7 @@ def _unsubscribe(body: _Body, level: int) -> Unsubscribe:
     return Unsubscribe(number, tuple(filters))
 
 
-def _filter(body: _Body) -> str:
+def _filter(body: Body) -> str:
     text = body.text()
     if not text:
         raise PacketError("an empty filter")

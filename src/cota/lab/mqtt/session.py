@@ -10,8 +10,9 @@ from cota.lab.data import values
 from cota.lab.device.exchange import keys_of
 from cota.lab.device.hub import RpcRequest
 from cota.lab.mqtt import answers, reasons, topics
+from cota.lab.mqtt.fields import PacketError
 from cota.lab.mqtt.ota import OtaDesk, OtaError
-from cota.lab.mqtt.packets import MAX_PACKET_BYTES, PacketError, Publish, Subscribe, Unsubscribe
+from cota.lab.mqtt.packets import MAX_PACKET_BYTES, Publish, Subscribe, Unsubscribe
 from cota.lab.mqtt.topics import Call, OtaCall
 from cota.lab.mqtt.wire import Wire
 
