@@ -156,6 +156,30 @@ def test_a_device_is_looked_at_without_its_drive(board: Board, cota: Cota) -> No
     assert board.token not in done.out
 
 
+def test_a_device_of_any_name_is_found_by_the_token_of_its_board(board: Board, cota: Cota) -> None:
+    told = json.loads(cota("doctor", board.drive, "--json").out)
+    steps = {step["name"]: step for step in told["steps"]}
+    assert steps["device"]["text"] == f"{board.name}, profile of-{board.name}"
+    assert told["ok"], told["first"]
+    board.set(THINGSBOARD_DEVICE_TOKEN="of-nobody-here")
+    done = cota("doctor", board.drive)
+    assert "it is not known which device the board is (not checked)" in done.out
+    assert "Give its name: `cota doctor --device NAME`." in done.out
+    assert "First: token. The server knows no device with this token." in done.out
+
+
+def test_looking_makes_no_board_seem_alive(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen() -> Any:
+        return board.client.telemetry.attributes(board.device_id, "SERVER_SCOPE", ["lastActivityTime"])["lastActivityTime"]
+
+    before = seen()
+    assert board.doctor()["ok"]
+    assert seen() == before
+    sign_out(monkeypatch)
+    assert board.doctor()["ok"]
+    assert seen() > before, "without a sign-in there is no other way than the board's"
+
+
 def test_without_the_operators_credentials_the_boards_own_token_tells_most(
     board: Board, cota: Cota, monkeypatch: pytest.MonkeyPatch
 ) -> None:

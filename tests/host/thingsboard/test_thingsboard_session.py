@@ -86,6 +86,7 @@ def test_a_second_factor_is_named() -> None:
     [
         (403, {"message": "You don't have permission", "errorCode": 20}, "permission", "tenant administrator"),
         (404, {"message": "Requested item wasn't found!", "errorCode": 32}, "wasn't found", "Check the name or id"),
+        (404, "Not Found", "Not Found", "not how ThingsBoard answers"),
         (413, "Maximum upload size exceeded", "Maximum upload size", "16 MiB"),
         (429, {"message": "Too many requests for current tenant!", "errorCode": 33}, "Too many requests", "wait a minute"),
         (500, {"message": "x" * 5000, "errorCode": 2}, "xxx", "log"),
@@ -215,6 +216,24 @@ def test_a_certificate_that_nobody_vouches_for_is_named() -> None:
     ):
         tb.user()
     assert "SSL_CERT_FILE" in str(caught.value)
+
+
+def test_what_is_not_thingsboard_is_an_environment_and_what_it_lacks_is_an_answer() -> None:
+    for body, code in ((b"<html>nginx", 2), (None, 2), ({"message": "Requested item wasn't found!", "errorCode": 32}, 1)):
+        with scripted([LOGIN, answer(404, body)]) as server, client(server.url) as tb, pytest.raises(ThingsBoardError) as caught:
+            tb.user()
+        assert caught.value.exit_code == code
+
+
+def test_https_to_a_server_that_speaks_http_is_named_and_no_certificate_is_blamed() -> None:
+    with (
+        scripted([answer(200, {}), answer(200, {})]) as server,
+        client(server.url.replace("http://", "https://")) as tb,
+        pytest.raises(ThingsBoardError, match="does not speak https") as caught,
+    ):
+        tb.user()
+    assert "Write http://" in str(caught.value)
+    assert "certificate" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
