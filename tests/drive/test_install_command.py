@@ -295,7 +295,7 @@ def test_a_token_that_no_address_can_hold_is_refused_before_anything_is_written(
     cota: Cota, make_drive: MakeDrive, wifi: None, token: str
 ) -> None:
     drive = make_drive()
-    done = cota("install", drive, "--token", token, "--url", "http://10.0.0.2:8080")
+    done = cota("install", drive, "--token", token, *GIVEN[2:])
     assert (done.code, "a character that no token has" in done.err) == (2, True)
     assert files_of(drive) == NEW
 

@@ -1,9 +1,11 @@
 """What the client does when the server refuses, lies, hangs up or is not there."""
 
+import contextlib
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 
 import pytest
 import trustme
@@ -226,12 +228,22 @@ def test_what_is_not_thingsboard_is_an_environment_and_what_it_lacks_is_an_answe
 
 
 def test_https_to_a_server_that_speaks_http_is_named_and_no_certificate_is_blamed() -> None:
-    with (
-        scripted([answer(200, {}), answer(200, {})]) as server,
-        client(server.url.replace("http://", "https://")) as tb,
-        pytest.raises(ThingsBoardError, match="does not speak https") as caught,
-    ):
-        tb.user()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_in_plain() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with listener.accept()[0] as connection:
+                        connection.recv(65536)
+                        connection.sendall(answer(400, "Client sent an HTTP request to an HTTPS server."))
+
+        threading.Thread(target=answer_in_plain, daemon=True).start()
+        with (
+            client(f"https://127.0.0.1:{listener.getsockname()[1]}") as tb,
+            pytest.raises(ThingsBoardError, match="does not speak https") as caught,
+        ):
+            tb.user()
+        listener.shutdown(socket.SHUT_RDWR)
     assert "Write http://" in str(caught.value)
     assert "certificate" not in str(caught.value)
 
