@@ -17,6 +17,7 @@ from drive_memory import BOOT_OUT, NEW, Done
 
 from cota.doctor import source_checks
 from cota.drive.settings_file import fill_in
+from cota.explain import explain
 from cota.git.make import commit_tree, create_branch, create_repository
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.thingsboard import Client, id_of
@@ -314,6 +315,12 @@ def complain_of_settings(board: Board) -> None:
     board.report(cota_settings='COTA_UPDATE_SETTINGS must be "1" or "0"')
 
 
+def explained(code: str) -> str:
+    found = explain(code)
+    assert found is not None
+    return " ".join(found.advice.split())
+
+
 @pytest.mark.parametrize(
     ("break_it", "step", "part"),
     [
@@ -344,6 +351,8 @@ def complain_of_settings(board: Board) -> None:
         (assign_nonsense, "repository", "not the address of a repository"),
         (assign_secret, "repository", "holds a user name or a token"),
         (fail, "report", "gave v1.0.0 up: space no room"),
+        (fail, "report", "let it try the same release again: `cota retry`"),
+        (fail, "report", explained("space")),
         (fail_for_now, "report", "`connect`"),
         (complain_of_settings, "report", "COTA_UPDATE_SETTINGS"),
     ],

@@ -104,7 +104,7 @@ def command(
     left = _left(watch, wanted)
     failed = [board for board in boards if board.state == "FAILED" and board not in left]
     if not as_json:
-        explain_errors(failed)
+        explain_errors(board.error for board in failed)
     if not boards and not left:
         say("No release is assigned to any of them, so there is nothing to wait for.")
     for board in left:

@@ -14,6 +14,7 @@ _MAX_MESSAGE = 300
 _ANSWERS = (400, 404, 409, 413)
 
 # A 404 of ThingsBoard's own has its errorCode; any other is of a server, or of a part of it, that is not there.
+_SIGN_IN = "POST /api/auth/login"  # every ThingsBoard has it
 _NOT_THINGSBOARD = "That is not how ThingsBoard answers: check the server's address, its port, and that no path stands behind it."
 
 # What to do next, by HTTP status.
@@ -69,7 +70,7 @@ def refused(server: str, what: str, status: int, server_message: str, error_code
         said = said[:_MAX_MESSAGE] + "…"
     told = f": {said}" if said else "."
     hint = _HINTS.get(status, "Look at the server's log." if status >= 500 else None)
-    is_stranger = status == 404 and error_code is None
+    is_stranger = status == 404 and (error_code is None or what == _SIGN_IN)
     text = f"{server} answered {status} to {what}{told}"
     error = ThingsBoardError(text, _NOT_THINGSBOARD if is_stranger else hint, status=status, server_message=said, error_code=error_code)
     if is_stranger:

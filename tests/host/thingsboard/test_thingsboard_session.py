@@ -220,6 +220,13 @@ def test_a_certificate_that_nobody_vouches_for_is_named() -> None:
     assert "SSL_CERT_FILE" in str(caught.value)
 
 
+def test_a_sign_in_that_is_not_there_is_no_name_that_is_wrong() -> None:
+    with scripted([error_body(404, "Not Found", 32)]) as server, client(server.url) as tb:
+        with pytest.raises(ThingsBoardError, match="Not Found") as caught:
+            tb.user()
+        assert "not how ThingsBoard answers" in str(caught.value)
+
+
 def test_what_is_not_thingsboard_is_an_environment_and_what_it_lacks_is_an_answer() -> None:
     for body, code in ((b"<html>nginx", 2), (None, 2), ({"message": "Requested item wasn't found!", "errorCode": 32}, 1)):
         with scripted([LOGIN, answer(404, body)]) as server, client(server.url) as tb, pytest.raises(ThingsBoardError) as caught:
