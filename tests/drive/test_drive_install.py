@@ -136,10 +136,10 @@ def test_a_board_in_the_midst_of_an_update_is_left_alone() -> None:
 
     record = b'{"q": 3, "p": "C"}'.ljust(504)
     journal = bytes(7680) + b"%08x" % crc32(record) + record + bytes(3584)
-    drive = MemoryDrive({**OLDER, "cota_sys/j": journal})
+    drive = MemoryDrive({**OLDER, "cota_sys/s/j": journal})
     with pytest.raises(RefusedError, match=r"(?s)midst of an update.*cota_sys"):
         install(drive)
-    drive.files["cota_sys/j"] = journal.replace(b'"C"', b'"D"')
+    drive.files["cota_sys/s/j"] = journal.replace(b'"C"', b'"D"')
     install(drive)  # a record whose checksum is wrong counts for nothing
 
 

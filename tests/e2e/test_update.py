@@ -255,7 +255,7 @@ def test_the_systems_own_files_stay_and_are_not_brought(make_world: Callable[...
         "sd/placeholder.txt": b"1",
     }
     world = make_world(extra=system)
-    brought = {"boot_out.txt": b"no\n", "sd/a.txt": b"no\n", "app/._a.py": b"no\n", ".fseventsd/x": b"no\n", "cota_sys/j": b"no\n"}
+    brought = {"boot_out.txt": b"no\n", "sd/a.txt": b"no\n", "app/._a.py": b"no\n", ".fseventsd/x": b"no\n", "cota_sys/s/j": b"no\n"}
     world.deliver({"app/a.py": b"1\n", **brought})
     assert world.drive() == {**world.whole({"app/a.py": b"1\n"}), **{path: digest(data) for path, data in system.items()}}
     assert world.board.read("boot_out.txt").startswith(b"Adafruit CircuitPython")

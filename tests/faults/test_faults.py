@@ -65,11 +65,11 @@ def once(condition: bytes, action: bytes, before: bytes) -> bytes:
     return changed(before, b"".join(indent + line + b"\n" for line in lines) + before)
 
 
-_WAITS = once(b"True", b"time.sleep(9999)", _RESTART)  # with what it has committed, until the power goes
+_WAITS = once(b"True", b"print('all is committed'); time.sleep(9999)", _RESTART)  # with what it has committed, until the power goes
 
 
 def journal(world: World) -> bytearray:
-    return bytearray(world.board.read("cota_sys/j"))
+    return bytearray(world.board.read("cota_sys/s/j"))
 
 
 def newest(raw: bytes) -> int:
@@ -89,7 +89,7 @@ def committed(make_world: MakeWorld) -> World:
     world = fast(make_world, extra={"main.py": _WAITS})
     world.assign(world.publish(_NEW))
     world.start()
-    world.wait_until(lambda: "UPDATING" in world.states(), "committed")
+    world.wait_for_line("all is committed")
     world.stop()
     world.damaged = True
     assert entry(world)["p"] == "C"
@@ -131,7 +131,7 @@ _TORN: dict[str, Callable[[World], None]] = {
     "a file that is gone": lambda world: world.board.volume.remove("both.py"),
     "a file that is half old and half new": lambda world: world.board.volume.write({"app.py": _NEW["app.py"][:512]}),
     "a folder that is there already": lambda world: world.board.volume.write({"pkg/part.py": b""}),
-    "a starter of the guard that is empty": lambda world: world.board.volume.write({"cota_sys/g.py": b""}),
+    "a starter of the guard that is empty": lambda world: world.board.volume.write({"cota_sys/s/g.py": b""}),
 }
 
 
@@ -195,7 +195,7 @@ def rot(world: World, path: str, at: int) -> None:
 
 def staged_at(world: World, data: bytes) -> int:
     """Where the arena holds these bytes."""
-    at = world.board.read("cota_sys/a").find(data)
+    at = world.board.read("cota_sys/s/a").find(data)
     assert at > 0
     return at
 
@@ -208,7 +208,7 @@ def test_f7_a_staged_file_that_rots_before_the_commit_is_fetched_again(make_worl
     world.wait_for_line("all is staged")
     world.stop()
     world.damaged = True
-    rot(world, "cota_sys/a", staged_at(world, _NEW["app.py"]) + 700)
+    rot(world, "cota_sys/s/a", staged_at(world, _NEW["app.py"]) + 700)
     world.start()
     world.wait_until(lambda: world.telemetry().get("fw_state") == "UPDATED", "UPDATED")
     assert (gateway.count("/app.py"), gateway.count("/both.py")) == (2, 1)
@@ -218,7 +218,7 @@ def test_f7_a_staged_file_that_rots_before_the_commit_is_fetched_again(make_worl
 def test_f7_a_staged_file_that_rots_after_the_commit_is_never_applied(make_world: MakeWorld) -> None:
     world = committed(make_world)
     before = tree(world)
-    rot(world, "cota_sys/a", staged_at(world, _NEW["app.py"]) + 700)
+    rot(world, "cota_sys/s/a", staged_at(world, _NEW["app.py"]) + 700)
     world.start()
     world.wait_until(lambda: entry(world)["p"] != "C", "decided")
     assert tree(world) == before
@@ -230,7 +230,7 @@ def test_f7_an_installed_file_that_rots_during_an_update_that_keeps_it_is_fetche
     world = fast(make_world, extra={"app.py": _NEW["app.py"], "main.py": _WAITS})
     world.assign(world.publish(_NEW))
     world.start()
-    world.wait_until(lambda: "UPDATING" in world.states(), "committed")
+    world.wait_for_line("all is committed")
     world.stop()
     rot(world, "app.py", 100)
     world.start()
@@ -249,23 +249,23 @@ def flip_phase(world: World) -> None:
     body = bytes(raw[at : at + _SECTOR])
     assert b'"p": "I"' in body
     raw[at : at + _SECTOR] = body.replace(b'"p": "I"', b'"p": "U"')
-    world.board.volume.write({"cota_sys/j": bytes(raw)})
+    world.board.volume.write({"cota_sys/s/j": bytes(raw)})
 
 
 def tear(world: World, slots: tuple[int, ...]) -> None:
     raw = journal(world)
     for at in slots:
         raw[at + 200 : at + _SECTOR] = b"\xff" * (_SECTOR - 200)
-    world.board.volume.write({"cota_sys/j": bytes(raw)})
+    world.board.volume.write({"cota_sys/s/j": bytes(raw)})
 
 
 _RECORDS: dict[str, Callable[[World], None]] = {
     "the journal's newest entry is torn": lambda world: tear(world, (newest(journal(world)),)),
     "both entries of the journal are torn": lambda world: tear(world, _SLOTS),
     "the journal says something else": flip_phase,
-    "the journal is empty": lambda world: world.board.volume.write({"cota_sys/j": b""}),
-    "the release records are torn": lambda world: world.board.volume.write({"cota_sys/r": b"\xff" * 4096}),
-    "the arena's head is torn": lambda world: rot(world, "cota_sys/a", 30),
+    "the journal is empty": lambda world: world.board.volume.write({"cota_sys/s/j": b""}),
+    "the release records are torn": lambda world: world.board.volume.write({"cota_sys/s/r": b"\xff" * 4096}),
+    "the arena's head is torn": lambda world: rot(world, "cota_sys/s/a", 30),
 }
 
 

@@ -16,9 +16,10 @@ FOLDER = _HERE.parent.parent / ".cache" / "powercut"
 
 
 def _key(job: Job) -> str:
+    """What decides the verdict: the job, with all that is on the drive, and the code of the sweep."""
     hasher = sha256(json.dumps(job.request(None), sort_keys=True).encode())
     for path in sorted(_HERE.rglob("*.py")):
-        if not path.name.startswith(("test_", "report", "cache", "mutants", "conftest")):
+        if not path.name.startswith(("test_", "report", "cache", "mutants", "conftest", "plans", "shapes", "peer")):
             hasher.update(path.read_bytes())
     return hasher.hexdigest()[:24]
 

@@ -2,12 +2,13 @@
 
 import os
 
-from plans import all_plans
+from plans import all_plans, shard
 
 
 def pytest_report_collectionfinish() -> str | None:
     if os.environ.get("COTA_EXHAUSTIVE") != "1":
         return None
-    plans = all_plans()
+    plans = shard(all_plans())
     double = sum(plan.job.double for plan in plans)
-    return f"power cuts: {len(plans)} courses, {double} of them with the recovery cut again; results are kept in .cache/powercut"
+    size = f"power cuts: {len(plans)} courses, {double} of them with the recovery cut again"
+    return f"{size}; results are kept in .cache/powercut; COTA_SHARD=1/2 does half"

@@ -1,5 +1,6 @@
 """Which courses are swept, and when: the few of every run, the sample, the exhaustive list."""
 
+import os
 import random
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,11 @@ HOW_TORN = ("erased", "half")
 # All cuts of these are in every run.
 MAIN = ("one file added", "shrunk", "everything at once")
 # Clusters of a Pico W's drive that are filled where it shall be nearly full, less what the shape itself takes in tree and arena.
-_NEARLY_FULL = 665
+_NEARLY_FULL = 656
 _SAMPLED = 10  # courses
 _WINDOW = 6  # writes in a row of each
+_PARTS = 4  # of a large course
+SHARD_VARIABLE = "COTA_SHARD"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,10 @@ def all_plans() -> list[Plan]:
                 continue  # the place of an entry does not depend on the drive
             for settled in (False, True):
                 for bad in (False, True):
-                    plans.append(_plan(shape, geometry, settled=settled, bad=bad))
+                    if found.large:
+                        plans += _parts(shape, geometry, settled, bad, len(plans))
+                    else:
+                        plans.append(_plan(shape, geometry, settled=settled, bad=bad))
         if not found.large:
             plans.append(_plan(shape, "pico-w", settled=True, how=HOW_TORN))
         if found.small:
@@ -52,6 +58,25 @@ def all_plans() -> list[Plan]:
             plans.append(_plan(shape, "pico-w", settled=True, bad=True, double=True))
             plans.append(_plan(shape, "pico-w", settled=True, fill=_fill(found)))
     return plans
+
+
+def _parts(shape: str, geometry: str, settled: bool, bad: bool, turn: int) -> list[Plan]:
+    """A course of thousands of writes, by parts; where the drive or the undoing is like another's, one of them, each time another."""
+    whole = geometry in ("pico-w", "esp-4mb") and not bad
+    numbers = range(_PARTS) if whole else (turn % _PARTS,)
+    return [_plan(shape, geometry, settled=settled, bad=bad, part=(number, _PARTS)) for number in numbers]
+
+
+def shard(plans: list[Plan]) -> list[Plan]:
+    """The share that COTA_SHARD, such as 2/3, gives to this machine; all where it is not set.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    share, _, machines = (os.environ.get(SHARD_VARIABLE) or "1/1").partition("/")
+    if not (share.isdigit() and machines.isdigit() and 1 <= int(share) <= int(machines)):
+        raise ValueError(f"{SHARD_VARIABLE} must be such as 2/3, the second of three shares")
+    return plans[int(share) - 1 :: int(machines)]
 
 
 def _fill(shape: Shape) -> int:

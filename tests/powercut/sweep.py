@@ -8,8 +8,9 @@ from typing import Any
 import oracle
 from course import Job, run
 
-# A cut may lose the clusters of one file that is written anew, of the pool of zeros, and of one that is deleted.
-_LOST_A_CUT = 64
+# A cut may lose the clusters of one file that is deleted or written anew, and of the pool of zeros.
+_POOL = 24
+_CLUSTER = 512  # or more
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Verdict:
         between: Cuts between two writes, likewise.
         pages: Pages inside whose writing a cut lost the volume.
         lost: The most clusters lost by one image.
+        most: The most that a cut may lose.
         shared: Pages of boot sector, FAT and root.
     """
 
@@ -36,6 +38,7 @@ class Verdict:
     between: dict[str, int] = field(default_factory=dict)
     pages: set[int] = field(default_factory=set)
     lost: int = 0
+    most: int = 0
     shared: int = 0
 
 
@@ -44,6 +47,7 @@ def sweep(job: Job, first_fault: bool = False) -> Verdict:
     verdict = Verdict()
     request = job.request(None)
     goal: Mapping[str, str] = request["trees"][request["goal"]]
+    verdict.most = _POOL + max(len(data) for data in [*job.old.values(), *job.new.values()]) // _CLUSTER
     for row in run(job):
         if row["kind"] == "trouble":
             verdict.faults.append(f"the drive could not be prepared: {row}")
@@ -99,7 +103,7 @@ def _image_faults(row: Mapping[str, Any], goal: Mapping[str, str], cuts: int, ve
     verdict.lost = max(verdict.lost, lost)
     if said:
         faults.append(f"fsck.fat: {said[:4]} {_short(row)}")
-    if lost > _LOST_A_CUT * cuts:
+    if lost > verdict.most * cuts:
         faults.append(f"{lost} clusters lost: {_short(row)}")
     if row["end"] == "idle":
         try:

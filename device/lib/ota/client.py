@@ -1,6 +1,6 @@
 """The updater as a program sees it: look for a release, install it, and tell ThingsBoard of every step."""
 
-from binascii import hexlify
+from binascii import crc32, hexlify
 
 from . import store
 from .attempts import Attempts, wait
@@ -17,15 +17,14 @@ from .thingsboard import ThingsBoard
 from .trial import Trial
 from .update import Update
 
-_ORIGINAL_KEYS = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
-
 
 def get_thingsboard_settings():
     """The original's settings as `os.getenv` gives them: wifi_ssid, wifi_password, thingsboard_url, thingsboard_port,
     thingsboard_device_token.
     """
     board = Board()
-    return {key.lower(): board.getenv(key) for key in _ORIGINAL_KEYS}
+    keys = ("WIFI_SSID", "WIFI_PASSWORD", "THINGSBOARD_URL", "THINGSBOARD_PORT", "THINGSBOARD_DEVICE_TOKEN")
+    return {key.lower(): board.getenv(key) for key in keys}
 
 
 class OverTheAirUpdate:
@@ -66,8 +65,8 @@ class OverTheAirUpdate:
         self._release = self._update = None  # what ThingsBoard assigns, as `_assigned` made it; what installs it
         self._retry = ""  # cota_retry as last seen
         self._attempts = Attempts()
-        self._redone = 0  # failed tries to finish a committed release
-        self._poll_at = self._redo_at = self.done = self.total = 0
+        # _redone: failed tries to finish a committed release
+        self._poll_at = self._redone = self._redo_at = self.done = self.total = 0
         self.phase = "idle"
 
     def is_new_firmware_available(self) -> bool:
@@ -184,7 +183,8 @@ class OverTheAirUpdate:
         release = _assigned(shared)
         key = release["key"] if release else ""
         record = self._store.record(journal["s"])
-        self._retry = "".join(c for c in str(shared.get("cota_retry") or "")[:40] if " " <= c <= "~")  # the journal is one sector
+        retried = shared.get("cota_retry")
+        self._retry = "%x" % crc32(repr(retried).encode()) if retried else ""  # of any length; the journal is one sector
         self._report.contact(key, record, journal)
         now = self._board.seconds()
         self._trial.contact(now)
@@ -199,10 +199,9 @@ class OverTheAirUpdate:
             self._store.write_journal(journal)
         given_up = key == journal.get("x")
         if given_up and key and self._retry != journal.get("e", ""):
-            journal["x"] = journal["w"] = ""
-            journal["e"] = self._retry
+            journal.update({"x": "", "w": "", "e": self._retry})
             self._store.write_journal(journal)
-            self._report.attributes({"cota_retry": self._retry})
+            self._report.attributes({"cota_retry": retried})
             given_up = False
         if journal["p"] == COMMITTED:  # this one cannot be finished here; only another one may take its place
             record = self._store.record(1 - journal["s"])
@@ -221,9 +220,7 @@ class OverTheAirUpdate:
             return False
         self._report.greeted = ""  # whatever fails from here on, the next contact tells it
         try:
-            journal["p"] = IDLE
-            journal["x"] = journal["w"] = ""
-            journal["o"] = 0
+            journal.update({"p": IDLE, "x": "", "w": "", "o": 0})
             self._store.write_journal(journal)
         except Exception:  # USB holds the drive, or the heap is full: the trial goes on until that is over
             journal = self._journal = self._store.journal()
@@ -293,6 +290,7 @@ class OverTheAirUpdate:
             if seconds is None:
                 journal.update({"x": self._release["key"], "w": "", "e": self._retry, "t": 0})
                 if self._update is not None:
+                    self._store.open_arena()  # commit has closed it
                     self._update.unseal()  # what cota_retry asks for later is a new look, not this plan
             self._store.write_journal(journal)
         except (OSError, MemoryError):

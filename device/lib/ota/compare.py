@@ -5,16 +5,15 @@ from .digest import git_blob
 from .errors import error
 from .plan import DELETE, FOLDER, NEW, SAME, SECTOR, SKIP, WRITE, sectors
 
-_BATCH = 8  # records looked at in one step
-_MAX_FOLDERS = 400  # folders the sweep remembers at once
-_AS_FILE, _AS_FOLDER = 1, 2
+_FOLDERS = 400  # folders the sweep remembers at once
+_FILE, _DIR = 1, 2
 _SLACK = 24  # clusters left free: new folders, and what a cut may lose (see redo._SMALL)
 
 
 def compare(job):
     """See for some of the release's files whether the drive holds exactly their bytes."""
     plan = job.plan
-    for _ in range(_BATCH):
+    for _ in range(8):  # records in one step
         if not plan.next():
             return "sweep"
         if plan.action == SKIP:
@@ -22,9 +21,9 @@ def compare(job):
         path = plan.path
         size = job.drive.size(path)
         if size == plan.length:
-            hasher = git_blob(size)
-            job.drive.hash(path, hasher, job.view)
-            if hasher.digest() == plan.digest:
+            sha = git_blob(size)
+            job.drive.hash(path, sha, job.view)
+            if sha.digest() == plan.digest:
                 plan.mark(SAME)
                 continue
         if size == -2 and job.rules.keeps_folder(path):
@@ -47,19 +46,19 @@ def _must_write(job, size):
 
 def sweep(job):
     """Look through one folder of the drive for what the release lacks; one pass through the plan tells for all its names."""
-    job.folders, _, folder = job.folders.rpartition("|")
-    lacking = folder[-1:] == "\n"  # a folder that the release lacks altogether
-    folder = folder.rstrip("\n")
-    prefix = folder + "/" if folder else ""
-    names = "/" + "/".join(job.drive.names(folder)) + "/"  # one string takes a fifth of what the list takes
+    job.folders, _, here = job.folders.rpartition("|")
+    gone = here[-1:] == "\n"  # a folder that the release lacks altogether
+    here = here.rstrip("\n")
+    base = here + "/" if here else ""
+    names = "/" + "/".join(job.drive.names(here)) + "/"  # one string takes a fifth of what the list takes
     uses = bytearray(names.count("/"))  # what the release has under each name
-    if not lacking:
-        _look_up(job, prefix, names, uses)
+    if not gone:
+        _look_up(job, base, names, uses)
     end = 0
     for i in range(len(uses) - 1):
         start = end + 1
         end = names.find("/", start)
-        path = prefix + names[start:end]
+        path = base + names[start:end]
         if end == start:
             continue  # an empty folder
         size = job.drive.size(path)
@@ -67,13 +66,13 @@ def sweep(job):
             if job.rules.keeps_folder(path):
                 _refuse_kept(job.plan, path)
                 continue
-            if uses[i] != _AS_FOLDER:
+            if uses[i] != _DIR:
                 job.plan.append(FOLDER, 0, 0, None, path)
                 path += "\n"
-            if job.folders.count("|") >= _MAX_FOLDERS:
-                raise error("too_many", "more than " + str(_MAX_FOLDERS) + " folders on the drive")
+            if job.folders.count("|") >= _FOLDERS:
+                raise error("too_many", "more than " + str(_FOLDERS) + " folders on the drive")
             job.folders += "|" + path
-        elif size >= 0 and uses[i] != _AS_FILE:
+        elif size >= 0 and uses[i] != _FILE:
             if not job.rules.keeps(path):
                 job.plan.append(DELETE, size, 0, None, path)
                 job.growth -= job.clusters(size)
@@ -84,19 +83,19 @@ def sweep(job):
     return "sweep" if job.folders else "room"
 
 
-def _look_up(job, prefix, names, uses):
+def _look_up(job, base, names, uses):
     """Mark which of the `names` in a folder of the drive ("/a/b/") the release has, and as what."""
     plan = job.plan
     plan.rewind()
     while plan.next():
         path = plan.path
-        if plan.action not in (SAME, WRITE, NEW) or not path.startswith(prefix):
+        if plan.action not in (SAME, WRITE, NEW) or not path.startswith(base):
             continue
-        end = path.find("/", len(prefix))
-        name = path[len(prefix) :] if end < 0 else path[len(prefix) : end]
+        end = path.find("/", len(base))
+        name = path[len(base) :] if end < 0 else path[len(base) : end]
         at = names.find("/" + name + "/")
         if at >= 0:
-            uses[names.count("/", 0, at)] = _AS_FILE if end < 0 else _AS_FOLDER
+            uses[names.count("/", 0, at)] = _FILE if end < 0 else _DIR
         elif plan.action == SAME:
             # The drive has it under a name that differs by case: that one goes, this one comes.
             _must_write(job, -1)
@@ -114,14 +113,14 @@ def _refuse_kept(plan, kept):
 
 def room(job):
     """Give every new file its place in the arena, and see that the drive has room for it and for the tree that follows."""
-    plan = job.plan
+    plan, drive = job.plan, job.drive
     end = plan.first + plan.count
     while plan.next():
         if plan.action in (WRITE, NEW):
             plan.mark(plan.action, end)
             end += sectors(plan.length)
-        job.applies |= plan.action in (WRITE, NEW, DELETE, FOLDER)
-    free, cluster = job.drive.space()
+        job.applies |= plan.action not in (SAME, SKIP)
+    free, cluster = drive.space()
     # A cut may lose the clusters of one file that is written anew because it gets shorter.
     job.after = max(0, job.growth + job.recreated + _SLACK)  # what is deleted makes room first
     job.backup_at = end
@@ -133,9 +132,13 @@ def room(job):
         else:
             job.backs_up = False  # COTA_BACKUP: better an update that cannot be undone than none
     need = _need(job, end) * cluster
+    # A cut while the arena grew has left it clusters that its length does not tell of; growing takes them up, and they cost no free space.
+    while need > free == drive.space()[0]:
+        drive.grow(drive.arena_sectors + 8)  # an erase page
+        need = _need(job, end) * cluster
     if need > free:
         raise error("space", str(need) + " bytes are needed, " + str(free) + " are free")
-    job.drive.grow(end)
+    drive.grow(end)
     return "fetch"
 
 

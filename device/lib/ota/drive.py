@@ -38,7 +38,7 @@ def _owner():
 
 def _name_guard():
     """Let CircuitPython run the guard, and the guard the program; a reload, an error and an end keep the name."""
-    for path in ("/cota_sys/g.py", "/lib/ota/start.py"):
+    for path in ("/cota_sys/s/g.py", "/lib/ota/start.py"):
         try:
             with open(path, "rb") as file:
                 if file.read(12) != b"import time,":  # a cut has emptied it, or torn its page; a comment would not outlast the stripping

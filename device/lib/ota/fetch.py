@@ -81,7 +81,7 @@ def _look_at(plan, view):
     """Refuse content that must not be installed, as soon as it shows."""
     if plan.length <= _MAX_LFS and bytes(view[: len(_LFS)]) == _LFS:
         raise error("lfs", plan.path)
-    if plan.path == "boot.py" and not (bytes(view[: len(BOOT_HOOK)]) == BOOT_HOOK and b"/cota_sys/j" in bytes(view)):
+    if plan.path == "boot.py" and not (bytes(view[: len(BOOT_HOOK)]) == BOOT_HOOK and b"/cota_sys/s/j" in bytes(view)):
         raise error("boot_hook")
 
 

@@ -1,6 +1,6 @@
 """The guard: runs the program, sees it fail, and starts it again. Stock CircuitPython stops for ever after an exception.
 
-boot.py names /cota_sys/g.py, which runs this file; it stands alone. The program runs as `__main__`, in CircuitPython's order of names.
+boot.py names /cota_sys/s/g.py, which runs this file; it stands alone. The program runs as `__main__`, in CircuitPython's order of names.
 Ctrl-C gives the REPL, as ever. What comes before and after a run is in verdict.py, and not in the heap while the program runs.
 """
 
@@ -17,7 +17,7 @@ def _has_to_judge():
     """Whether there is something to do before this run: seldom, and then verdict.py's names cost the run heap."""
     entry = {"q": 0, "p": "I"}
     try:
-        with open("/cota_sys/j", "rb") as file:
+        with open("/cota_sys/s/j", "rb") as file:
             for at in (3584, 7680):
                 file.seek(at)
                 raw = file.read(512)[8:]

@@ -7,7 +7,7 @@ Keys, short because a slot is one sector:
     q number of this entry · p phase · s slot of the current release's record
     c n k: offset, length and CRC-32 of the recovery in the arena
     f m h: first sector, sectors and CRC-32 of the plan; F M H the same of the undo plan (M is 0 where there is none)
-    y key of the release that was committed · x key of the release that is refused · e cota_retry last acted on
+    y key of the release that was committed · x key of the release that is refused · e CRC-32 of the cota_retry last acted on
     w why the last release was undone · o how often silence undid a release
     t the tries of the release under way (attempts.py)
     z the program was started again because the heap was full

@@ -15,7 +15,7 @@ import struct
 import time
 from binascii import crc32
 
-_STATE = "/cota_sys/"
+_STATE = "/cota_sys/s/"
 _SECTOR = 512
 _SLOTS = (3584, 7680)
 _BUFFER = bytearray(2048)
@@ -181,8 +181,7 @@ def _make_names(arena, plan, cluster):
             before = path
     if not entries:
         return
-    for i in range(len(_BUFFER)):
-        _BUFFER[i] = 0
+    _BUFFER[:] = bytes(len(_BUFFER))
     length = min(entries * 32 // cluster + folders + 4, os.statvfs("/")[3]) * cluster
     with open(_STATE + "z", "wb") as pool:
         pool.seek(length)
@@ -302,10 +301,7 @@ def _commit(journal):
             return
     journal["p"] = "T"
     journal["s"] = 1 - journal["s"]
-    for key in "abv":
-        journal[key] = 0
     journal["u"] = -int(time.monotonic())  # under the original's boot.py no reset comes before the trial
-    journal["w"] = ""
     save(journal)
 
 

@@ -8,6 +8,9 @@ The state folder holds files that are made once and then written in place, so th
   at a cut.
 
 Besides them `g.py`, one sector, starts the guard, and `z`, empty but for a moment, is the recovery's pool of zeros.
+
+FAT writes a file's entry whenever the file is closed. So the erase page that these entries lie in shall hold no file that the board cannot
+start without: they are in a folder of their own, `s`, after a padding file, `p`, and before the padding that `j` begins with.
 """
 
 import os
@@ -18,14 +21,13 @@ from .errors import error
 from .paths import STATE_FOLDER
 from .plan import SECTOR
 
-_FOLDER = "/" + STATE_FOLDER
+_STATE = "/" + STATE_FOLDER
+_FOLDER = _STATE + "/s"
 _JOURNAL = _FOLDER + "/j"
 _RECORDS = _FOLDER + "/r"
 _ARENA = _FOLDER + "/a"
 _START = _FOLDER + "/g.py"
-_POOL = _FOLDER + "/z"
 REDO = "lib/ota/redo.py"  # the recovery, a copy of which goes into the arena
-START = "lib/ota/start.py"
 RECORD_BYTES = 2048  # three attributes of 255 characters each, as UTF-8 and with JSON's escapes
 _EROFS = 30
 _ENOSPC = 28
@@ -33,7 +35,7 @@ _ENOSPC = 28
 
 def failed(exc):
     """The error that an OSError of the drive stands for; what reaches the network wraps its own."""
-    number = exc.args[0] if exc.args else None
+    number = (exc.args or (0,))[0]
     if number == _EROFS:
         return error("read_only")
     if number == _ENOSPC:
@@ -102,21 +104,29 @@ class Store:
     # The journal and the release records.
 
     def prepare(self):
-        """Make the state folder and its files where they are missing, in an order that keeps the journal's pages to themselves."""
+        """Make the state folder and its files where they are missing, in an order that keeps its pages and the journal's to themselves."""
         if self.size(STATE_FOLDER) == -1:
+            os.mkdir(_STATE)
+        if self.size(_FOLDER[1:]) == -1:
+            with open(_STATE + "/p", "wb") as file:
+                file.seek(7 * SECTOR)
             os.mkdir(_FOLDER)
-        for path, size in ((_JOURNAL, journal.BYTES), (_RECORDS, 2 * RECORD_BYTES), (_ARENA, SECTOR), (_POOL, 0)):
+        for path, size in (
+            (_JOURNAL, journal.BYTES),
+            (_RECORDS, 2 * RECORD_BYTES),
+            (_ARENA, SECTOR),
+            (_START, SECTOR),
+            (_FOLDER + "/z", 0),
+        ):
             if self.size(path[1:]) < size:
                 with open(path, "wb") as file:
                     for _ in range(0, size, SECTOR):
                         file.write(bytes(SECTOR))
-        start = self.read_small(START, SECTOR)
-        start = start and start + b"\n" * (SECTOR - len(start))
-        if start and start != self.read_small(_START[1:], SECTOR):
-            if self.size(_START[1:]) < 0:
-                with open(_START, "wb") as file:
-                    file.write(start)
-            self._write(_START, 0, start)
+        code = self._read("/lib/ota/start.py", 0, SECTOR)
+        if code:
+            code += b"\n" * (SECTOR - len(code))
+            if code != self._read(_START, 0, SECTOR):
+                self._write(_START, 0, code)
 
     def journal(self):
         """The journal as a dict; a missing or torn one reads as idle, with no release."""

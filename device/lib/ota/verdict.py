@@ -13,7 +13,7 @@ from binascii import crc32
 import microcontroller
 import supervisor
 
-_STATE = "/cota_sys/"
+_STATE = "/cota_sys/s/"
 _FIRST_WAIT = 10  # seconds, doubled at each failure in a row
 _LONGEST_WAIT = 600
 _RESET_EVERY = 5  # failures in a row: what a reload leaves in a peripheral goes with a reset
@@ -82,7 +82,7 @@ def _arm(on_trial):
     text = os.getenv("COTA_WATCHDOG")
     if text == "off":
         return
-    own = bool(text) and str(text).isdigit()
+    own = str(text).isdigit()
     seconds = int(text) if own else _TRIAL_WATCHDOG
     if not own and not on_trial:
         return

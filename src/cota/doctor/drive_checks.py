@@ -52,7 +52,7 @@ def check_files(facts: Facts, tree: Mapping[str, bytes]) -> Said:
     notes = [f"{path} waits from an interrupted installation; run `cota install` again." for path in _waiting(target)]
     if target.read(MARKER) is not None:
         notes.append(f"{MARKER} is on the drive: updates wait until you delete it.")
-    phase = known.update_phase(target.read("cota_sys/j"))
+    phase = known.update_phase(target.read("cota_sys/s/j"))
     if phase in ("C", "T", "U"):
         notes.append({"C": "An update waits for the next reset.", "T": "A release is on trial.", "U": "A release is being undone."}[phase])
     _check_program(target)

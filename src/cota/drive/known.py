@@ -70,7 +70,7 @@ def imports_ota(data: bytes) -> bool:
 
 
 def update_phase(journal: bytes | None) -> str:
-    """Tell from the updater's journal (cota_sys/j) what it is in the midst of: "C" an update that is not applied yet, "U" an undo, "T" a
+    """Tell from the updater's journal (cota_sys/s/j) what it is in the midst of: "C" an update that is not applied yet, "U" an undo, "T" a
     trial, "" nothing. It keeps two records with a checksum before each; the newer one counts.
     """
     newest: dict[str, object] = {"q": 0, "p": ""}

@@ -115,7 +115,7 @@ def make_plan(target: Target, tree: Mapping[str, bytes], settings: Mapping[str, 
 
 
 def _check_idle(target: Target) -> None:
-    if known.update_phase(target.read("cota_sys/j")) in ("C", "U"):
+    if known.update_phase(target.read("cota_sys/s/j")) in ("C", "U"):
         raise RefusedError(
             f"The board of {target.name} is in the midst of an update.",
             "Reset it and let it finish; then run this again. To give the update up, delete the folder cota_sys from the drive.",

@@ -19,7 +19,7 @@ Level = Literal["refused", "warning", "note"]
 _LFS = b"version https://git-lfs"
 _MAX_LFS = 1024  # bytes; a pointer is smaller (Git LFS specification)
 _HOOK = b"# cOTA hook 2"
-_JOURNAL = b"/cota_sys/j"
+_JOURNAL = b"/cota_sys/s/j"
 _BOOT_BYTES = 512
 _MAX_FILES = 2000
 # CircuitPython's compiled modules begin with this letter; MicroPython's, which it refuses, with M.

@@ -65,7 +65,7 @@ def test_a_kept_file_that_the_release_brings_must_be_the_releases() -> None:
 
 
 def test_what_the_system_and_the_updater_keep_on_a_drive_is_no_difference() -> None:
-    own = {**FRESH_FILES, "boot_out.txt": b"CircuitPython", "cota_sys/j": b"journal", "._a.py": b"mac", "lib/neopixel.mpy": b"M"}
+    own = {**FRESH_FILES, "boot_out.txt": b"CircuitPython", "cota_sys/s/j": b"journal", "._a.py": b"mac", "lib/neopixel.mpy": b"M"}
     assert differences(drive({**RIGHT, **own}), RELEASE, BASE) == []
 
 

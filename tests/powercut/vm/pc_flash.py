@@ -11,6 +11,10 @@ from hashlib import sha1
 SECTOR = 512
 PAGE = 4096
 _ERASED = b"\xff"
+# What marks a folder entry of a file or a folder, and a year of the host's clock in it.
+_KINDS = (0x20, 0x10)
+_YEAR = (2024 - 1980) << 1
+_START = b"\0\0\x21\x28"  # 1 January 2000
 
 
 class Image:
@@ -110,10 +114,23 @@ class Flash:
                 self._view[:] = self.image.page(page)
                 self._page = page
             self._view[start : start + count] = view[done : done + count]
+            self._stop_clock(start, start + count)
             done += count
             if not self._held_back:
                 self.flush()
         return 0
+
+    def _stop_clock(self, start, end):
+        """Put the time at which a board without a clock starts in place of the host's into the folder entries of the page.
+
+        So that the same course writes the same bytes, and the same cut is not tried twice.
+        """
+        page = self._cache
+        for at in range(start, end, 32):
+            if page[at + 11] in _KINDS and not (page[at + 13] or page[at + 18] or page[at + 19]):
+                for time in (14, 22):  # made, changed
+                    if page[at + time + 3] >= _YEAR:
+                        page[at + time : at + time + 4] = _START
 
     def flush(self):
         """Erase and program the page that is held back."""

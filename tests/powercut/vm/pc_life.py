@@ -6,6 +6,7 @@ import io
 import sys
 from hashlib import sha1
 
+import pc_code
 import pc_modules
 import vfs
 from pc_flash import Flash
@@ -48,6 +49,7 @@ def prepare():
     """Detach the host's drive, and remember which modules are not the board's."""
     global _own  # noqa: PLW0603
     pc_modules.install()
+    pc_code.install()
     vfs.umount("/")
     sys.path[:] = ["", "/", ".frozen", "/lib"]
     _own = set(sys.modules)
@@ -189,7 +191,7 @@ def _run(life, hardware, fs):
 def _execute(life, name):
     """Run a file as `__main__`; True where it asked for a reload."""
     try:
-        execfile(name, {"__name__": "__main__", "__file__": name})  # noqa: F821
+        pc_code.run(name, {"__name__": "__main__", "__file__": name})
     except ReloadException:
         return True
     except (PowerOff, Reset):
