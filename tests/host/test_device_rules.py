@@ -25,7 +25,7 @@ CEILINGS = {
     "attempts": 760,
     "backup": 2_100,
     "board": 1_840,
-    "client": 7_880,
+    "client": 7_870,
     "compare": 3_300,
     "digest": 200,
     "drive": 950,
