@@ -8,7 +8,7 @@ import gc
 import io
 import time
 
-FREE = 400 * 1024  # bytes of the drive
+FREE = 400 * 1024  # bytes of the drive, before the arena takes its own
 CLUSTER = 1024
 OLD = b"print('old')\n"
 HOOK = b"# cOTA hook 2\n"
@@ -144,7 +144,7 @@ def drive_class(store):
             return data if data is not None and len(data) <= limit else None
 
         def space(self):
-            return FREE, CLUSTER
+            return FREE - -(-self.arena_sectors * 512 // CLUSTER) * CLUSTER, CLUSTER
 
         def prepare(self):
             pass
