@@ -109,7 +109,7 @@ def test_a_numeric_version_is_refused_before_anything_is_made(cota: Shell, repo:
     repo.commit()
     done = publish(cota, repo, profile, "--version", version)
     assert (done.code, done.out) == (2, "")
-    assert f"--version v{version}" in done.err
+    assert f"Name it v{version}" in done.err
     assert list(tb.packages.list(repo.name)) == []
 
 
