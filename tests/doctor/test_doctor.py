@@ -155,6 +155,8 @@ def test_a_device_is_looked_at_without_its_drive(board: Board, cota: Cota) -> No
     assert [name for name, state in found.items() if state == "not checked"][:4] == ["board", "files", "settings", "Wi-Fi"]
     assert found["token"] == found["package"] == found["repository"] == found["report"] == "ok"
     assert board.token not in done.out
+    shown = cota("doctor", board.name).out
+    assert shown.count("Plug the board in and name its drive.") == 1, "four steps want it"
 
 
 def test_a_device_of_any_name_is_found_by_the_token_of_its_board(board: Board, cota: Cota) -> None:

@@ -67,9 +67,11 @@ def command(context: click.Context, what: str | None, device: str | None, server
         told = [asdict(step) for step in steps]
         click.echo(json.dumps({"ok": first is None, "first": None if first is None else asdict(first), "steps": told}))
     else:
+        told_hints: set[str] = set()  # one does for all steps that want the same
         for step in steps:
             click.echo(f"{_MARKS[step.state]} {step.name:<10}  {step.text}" + (" (not checked)" if step.state == "not checked" else ""))
-            if step.state == "not checked" and step.hint:
+            if step.state == "not checked" and step.hint and step.hint not in told_hints:
+                told_hints.add(step.hint)
                 click.echo(f"{_INDENT}{step.hint}")
             for note in step.notes:
                 click.echo(f"{_INDENT}note: {note}")

@@ -88,7 +88,8 @@ def test_a_second_factor_is_named() -> None:
     [
         (403, {"message": "You don't have permission", "errorCode": 20}, "permission", "tenant administrator"),
         (404, {"message": "Requested item wasn't found!", "errorCode": 32}, "wasn't found", "Check the name or id"),
-        (404, "Not Found", "Not Found", "not how ThingsBoard answers"),
+        (404, "Device with requested id wasn't found!", "wasn't found", "Check the name or id"),
+        (404, None, "answered 404", "not how ThingsBoard answers"),
         (413, "Maximum upload size exceeded", "Maximum upload size", "16 MiB"),
         (429, {"message": "Too many requests for current tenant!", "errorCode": 33}, "Too many requests", "wait a minute"),
         (500, {"message": "x" * 5000, "errorCode": 2}, "xxx", "log"),
@@ -228,7 +229,11 @@ def test_a_sign_in_that_is_not_there_is_no_name_that_is_wrong() -> None:
 
 
 def test_what_is_not_thingsboard_is_an_environment_and_what_it_lacks_is_an_answer() -> None:
-    for body, code in ((b"<html>nginx", 2), (None, 2), ({"message": "Requested item wasn't found!", "errorCode": 32}, 1)):
+    for body, code in (
+        (None, 2),
+        ("Device with requested id wasn't found!", 1),
+        ({"message": "Requested item wasn't found!", "errorCode": 32}, 1),
+    ):
         with scripted([LOGIN, answer(404, body)]) as server, client(server.url) as tb, pytest.raises(ThingsBoardError) as caught:
             tb.user()
         assert caught.value.exit_code == code
