@@ -136,16 +136,15 @@ raise ValueError('bad')
     world.deliver(_NEXT)
 
 
-def filled(make_world: MakeWorld, **more: bytes) -> World:
+def filled(make_world: MakeWorld, more: dict[str, bytes] | None = None) -> World:
     """A board on which a bad release has filled the drive, so that it cannot be undone: the files of the old one need clusters."""
     world = begun(make_world)
     world.deliver({**_GOOD, "app.py": b"RELEASE = 'good'\n" + b"#" * 20_000, "lib/mine.py": b"1\n" * 9_000})
     bad = (b"LEFT = 0\n" + _FILL).replace(b"/logs/data.csv", b"/full.csv") + b"fill()\nraise ValueError('bad')\n"
-    files = {name.replace("_", "/") + ".py": data for name, data in more.items()}
-    package = world.publish({"main.py": bad, "app.py": b"1\n", "lib/mine.py": b"2\n", **files})
+    package = world.publish({"main.py": bad, "app.py": b"1\n", "lib/mine.py": b"2\n", **(more or {})})
     world.assign(package)
     world.wait_for("FAILED", str(package["version"]))
-    assert str(world.telemetry()["fw_error"]) == "not undone yet: ValueError: bad"
+    assert "not undone yet: ValueError: bad" in world.errors()
     return world
 
 
@@ -159,7 +158,10 @@ def test_a_release_that_fills_the_drive_gives_way_to_the_next_one(make_world: Ma
 
 
 def test_a_release_that_fills_the_drive_and_breaks_the_updater_gives_way_to_the_next_one(make_world: MakeWorld) -> None:
-    world = filled(make_world, lib_ota_client=b"1 / 0\n")
+    client = (device_tree() / "lib/ota/client.py").read_bytes()
+    broken = client.replace(b'"""The updater', b'1/0\n"""The up', 1)
+    assert len(broken) == len(client) - 1
+    world = filled(make_world, {"lib/ota/client.py": broken})
     world.deliver(_NEXT)
 
 
@@ -222,6 +224,18 @@ def switched(world: World) -> None:
     world.wait_for_line("it hangs", seen + 1)
 
 
+def rescued(world: World, package: dict[str, Any]) -> None:
+    """Switch the power until the guard has heard from the server, whose answer a busy machine may delay by more than its ten seconds."""
+    hangs = digest(_HANGS["app.py"])
+    for _ in range(5):
+        seen = world.said().count("it hangs")
+        world.restart()
+        world.wait_until(lambda seen=seen: world.said().count("it hangs") > seen or world.drive()["app.py"] != hangs, "it has asked")
+        if world.drive()["app.py"] != hangs:
+            break
+    world.wait_for("UPDATED", str(package["version"]))
+
+
 def test_a_release_that_hangs_is_undone_by_the_power_switch_once_another_one_is_assigned(make_world: MakeWorld) -> None:
     world = begun(make_world)
     on_trial(world, _HANGS)
@@ -230,8 +244,7 @@ def test_a_release_that_hangs_is_undone_by_the_power_switch_once_another_one_is_
     assert world.drive()["app.py"] == digest(_HANGS["app.py"])
     package = world.publish(_NEXT)
     world.assign(package)
-    world.restart()
-    world.wait_for("UPDATED", str(package["version"]))
+    rescued(world, package)
     assert "ValueError" not in world.said()
 
 
@@ -256,8 +269,7 @@ def test_no_answer_is_no_reason_to_undo_a_release_that_hangs(make_world: MakeWor
         switched(world)
     assert world.drive()["app.py"] == digest(_HANGS["app.py"])
     gateway.open()
-    world.restart()
-    world.wait_for("UPDATED", str(package["version"]))
+    rescued(world, package)
 
 
 def test_the_first_failure_of_a_release_is_the_guards_first(make_world: MakeWorld) -> None:

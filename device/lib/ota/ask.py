@@ -60,7 +60,10 @@ def answered():
         view = memoryview(head)
         count = 0
         while count < len(head):
-            got = sock.recv_into(view[count:], len(head) - count)
+            try:
+                got = sock.recv_into(view[count:], len(head) - count)
+            except OSError:  # a proxy that keeps the connection open has said all
+                break
             if not got:
                 break
             count += got
