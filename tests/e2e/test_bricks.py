@@ -1,6 +1,11 @@
 """What a hostile review found: each of these left a board that no release reached any more, or undid a good one."""
 
+import contextlib
+import hashlib
+import os
+import socket
 import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import Any
@@ -368,3 +373,59 @@ def test_a_journal_that_does_not_fit_its_sector_ends_no_boot(monkeypatch: pytest
     (tmp_path / "j").write_bytes(bytes(23 * 512))
     names["save"]({"q": 1, "p": "T", "w": "why", "e": "x" * 600})
     assert (tmp_path / "j").stat().st_size == 23 * 512
+
+
+# The guard's own question, over real sockets.
+
+_JSON = b'{"shared":{"fw_title":"app","fw_version":"v{}1","fw_url":"http://host/a/b"}}'
+_KEY = hashlib.sha1(b"app\0v{}1\0http://host/a/b\0\0").hexdigest()
+_NOTHING = hashlib.sha1(b"\0\0\0\0").hexdigest()
+_OK = b"HTTP/1.1 200 \r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "key"),
+    [
+        (_OK + b"\r\n" + _JSON, _KEY),
+        (_OK + b'Report-To: {"group":"x"}\r\n\r\n' + _JSON, _KEY),
+        (_OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(_JSON) + _JSON + b"\r\n0\r\n\r\n", _KEY),
+        (_OK + b"\r\n{}", _NOTHING),
+        (_OK + b'\r\n{"shared":{}}', _NOTHING),
+        (_OK.replace(b"200", b"401") + b"\r\n{}", None),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>{}</p>", None),
+        (_OK + b"\r\n" + _JSON[:-9], ValueError),
+        (b"", None),
+    ],
+)
+@pytest.mark.parametrize("stays_open", [False, True])
+def test_the_guard_reads_what_is_assigned_and_takes_nothing_else_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, key: Any, stays_open: bool
+) -> None:
+    over = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked = b""
+            while not asked.endswith(b"\r\n\r\n"):
+                asked += connection.recv(512)
+            connection.sendall(answer)
+            if stays_open:
+                over.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        settings = {"THINGSBOARD_URL": f"http://127.0.0.1:{listener.getsockname()[1]}", "THINGSBOARD_DEVICE_TOKEN": "t"}
+        monkeypatch.setattr(os, "getenv", settings.get)
+        monkeypatch.setitem(sys.modules, "wifi", types.SimpleNamespace(radio=types.SimpleNamespace(connected=True)))
+        monkeypatch.setitem(sys.modules, "socketpool", types.SimpleNamespace(SocketPool=lambda radio: socket))
+        names: dict[str, Any] = {}
+        exec((device_tree() / "lib/ota/ask.py").read_text(), names)
+        names["_SECONDS"] = 0.3
+        try:
+            with pytest.raises(key) if isinstance(key, type) else contextlib.nullcontext():
+                assert names["answered"]() == key
+        finally:
+            over.set()
+            server.join()

@@ -73,7 +73,7 @@ def answered():
     head = text.lower()
     if head[:6] != b"http/1" or head[8:12] != b" 200" or b"application/json" not in head:
         return None
-    shared = json.loads(text[text.find(b"{") : text.rfind(b"}") + 1]).get("shared", {})  # it may be in a chunk
+    shared = json.loads(text[text.find(b"{", text.find(b"\r\n\r\n")) : text.rfind(b"}") + 1]).get("shared", {})  # it may be in a chunk
     hasher = hashlib.new("sha1") if hasattr(hashlib, "new") else hashlib.sha1()
     for name in ("title", "version", "url", "checksum"):
         hasher.update(str(shared.get("fw_" + name) or "").encode() + b"\0")

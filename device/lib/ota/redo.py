@@ -240,8 +240,10 @@ def _write_all(arena, plan, cluster):
                 try:
                     _make_folders(path)
                     _write(arena, path, length, offset, cluster, in_place)
-                except OSError as exc:  # a full drive: most files need no cluster, and perhaps they are enough for an updater that runs
-                    failed = exc
+                except OSError as exc:
+                    if not plan[3]:
+                        raise
+                    failed = exc  # a full drive: most files need no cluster, and perhaps they are enough for an updater that runs
     if failed:
         raise failed
 
