@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import depth, flash, heap, idle, size, start, traffic
+from bench import depth, flash, fleet, heap, idle, size, start, traffic
 from bench.figures import Figure, document, failures, summary, table
 from bench.rig import Rig, running_rig
 from cota.errors import CotaError
@@ -20,6 +20,7 @@ GROUPS: dict[str, Callable[[Rig], list[Figure]]] = {
     "flash": flash.measure,
     "size": size.measure,
     "start": start.measure,
+    "fleet": fleet.measure,
 }
 
 

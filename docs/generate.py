@@ -97,6 +97,7 @@ def cli_page() -> str:
         "",
     ]
     lines += ["Data goes to stdout, everything else to stderr.", ""]
+    lines += ['`eval "$(cota completion)"` in the shell\'s start file lets the Tab key complete commands, options and servers.', ""]
     for name, text in help_texts():
         lines += [f"## {name}", "", "```text", text, "```", ""]
     return "\n".join(lines)

@@ -194,11 +194,14 @@ def test_a_server_that_refuses_is_told_in_one_message(front: Front, cota: Shell,
         assert says in done.err
 
 
-def test_a_device_that_is_deleted_meanwhile_leaves_the_others(front: Front, cota: Shell, tb: Client, make_device: MakeDevice) -> None:
+def test_a_device_that_is_deleted_meanwhile_is_told_and_leaves_the_others(
+    front: Front, cota: Shell, tb: Client, make_device: MakeDevice
+) -> None:
     one, two = make_device(), make_device()
     front.once("POST", "/api/entitiesQuery/find", lambda: tb.devices.delete(one.id))
     done = cota("status", "--device", one.name, "--device", two.name, "--json")
-    assert (done.code, [line["device"] for line in done.lines]) == (0, [two.name])
+    assert (done.code, [line["device"] for line in done.lines]) == (1, [two.name])
+    assert f"Deleted meanwhile: {one.name}." in done.err
 
 
 def test_names_and_errors_of_a_board_cannot_move_the_cursor(cota: Shell, tb: Client, profile: Json, make_device: MakeDevice) -> None:
@@ -263,3 +266,23 @@ def test_the_look_at_five_thousand_boards_takes_seconds(fleet: Lab, cota: Shell)
     cota("status")
     # A second or two on an idle machine; the bound is wide because the tests share theirs.
     assert time.perf_counter() - start < 15
+
+
+def test_an_empty_list_says_what_brings_the_first_line(cota: Shell, profile: Json) -> None:
+    name = profile["name"]
+    assert (
+        cota("devices", "--profile", name).err
+        == f"There is no device of the profile {name!r} yet; `cota sim` or `cota install` brings one.\n"
+    )
+    assert cota("status", "--profile", name).err == f"No device has the profile {name!r} yet; `cota sim` or `cota install` brings one.\n"
+    assert cota("packages", "--profile", name).err == "There is no such package yet; `cota publish` makes one.\n"
+    for command in ("devices", "status", "packages"):
+        assert (cota(command, "--profile", name).out, cota(command, "--profile", name, "--json").out) == ("", "")
+
+
+def test_a_command_that_is_mistyped_is_guessed(cota: Shell) -> None:
+    done = cota("statsu")
+    assert (done.code, done.out) == (2, "")
+    assert "No such command 'statsu'" in done.err
+    assert "Did you mean 'status'?" in done.err
+    assert "Did you mean" not in cota("frobnicate").err

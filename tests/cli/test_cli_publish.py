@@ -109,7 +109,7 @@ def test_a_numeric_version_is_refused_before_anything_is_made(cota: Shell, repo:
     repo.commit()
     done = publish(cota, repo, profile, "--version", version)
     assert (done.code, done.out) == (2, "")
-    assert f"--version v{version}" in done.err
+    assert f"Name it v{version}" in done.err
     assert list(tb.packages.list(repo.name)) == []
 
 
@@ -122,6 +122,14 @@ def test_a_release_that_a_board_would_refuse_is_not_published(cota: Shell, repo:
     assert sorted(one["code"] for one in said["findings"]) == ["boot_hook", "symlink", "syntax"]
     assert "near CircuitPython and not the same" in done.err
     assert list(tb.packages.list(repo.name)) == []
+
+
+def test_a_refusal_says_what_to_do_about_it(cota: Shell, repo: Repo, profile: Json) -> None:
+    repo.commit({**FILES, "lib/json.py": b"x = 1\n"})
+    done = publish(cota, repo, profile)
+    assert (done.code, [one["code"] for one in done.json["findings"]]) == (1, ["shadow"])
+    assert "refused: lib/json.py: it would hide lib/ota, or json or binascii [shadow]" in done.err
+    assert "shadow: CircuitPython looks for modules at the root before" in done.err
 
 
 def test_a_folder_is_checked_and_pinned_by_itself(cota: Shell, repo: Repo, profile: Json) -> None:

@@ -140,7 +140,8 @@ def test_without_credentials_a_wrong_password_or_a_server_it_says_so(cota: Cota,
         monkeypatch.setenv(f"COTA_{name}", value)
     done = cota("dashboard", "install")
     assert (done.code, "401" in done.err, "wrong-word" in done.err) == (2, True, False)
-    done = cota("dashboard", "install", "--url", "http://127.0.0.1:9")
+    monkeypatch.setenv("COTA_URL", "http://127.0.0.1:9")
+    done = cota("dashboard", "install")
     assert (done.code, "cannot be reached" in done.err) == (2, True)
 
 

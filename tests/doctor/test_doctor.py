@@ -116,6 +116,11 @@ def board(
     return found
 
 
+def sign_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COTA_USERNAME", "COTA_PASSWORD"):
+        monkeypatch.delenv(name)
+
+
 def states(told: dict[str, Any]) -> dict[str, str]:
     return {step["name"]: step["state"] for step in told["steps"]}
 
@@ -154,7 +159,7 @@ def test_a_device_is_looked_at_without_its_drive(board: Board, cota: Cota) -> No
 def test_without_the_operators_credentials_the_boards_own_token_tells_most(
     board: Board, cota: Cota, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("COTA_PASSWORD")
+    sign_out(monkeypatch)
     told = board.doctor()
     assert told["ok"], told["first"]
     found = states(told)
@@ -328,7 +333,7 @@ def test_each_broken_link_is_the_first_thing_named(board: Board, break_it: Calla
 
 
 def test_a_token_that_the_server_does_not_know_is_told_without_credentials_too(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COTA_PASSWORD")
+    sign_out(monkeypatch)
     mistype_token(board)
     assert board.first()[0] == "token"
 
@@ -406,7 +411,7 @@ def test_a_certificate_is_good_only_where_its_authority_is_trusted(
 ) -> None:
     host, _, port = secure.url.rpartition(":")
     board.set(THINGSBOARD_URL=host, THINGSBOARD_PORT=port)
-    monkeypatch.delenv("COTA_PASSWORD")
+    sign_out(monkeypatch)
     name, said = board.first()
     assert name == "server"
     assert "no certificate that this computer trusts" in said
@@ -446,7 +451,7 @@ def test_a_server_that_speaks_only_tls_1_3_is_one_that_a_pico_cannot_reach(
         thread = threading.Thread(target=serve)
         thread.start()
         board.set(THINGSBOARD_URL="https://127.0.0.1", THINGSBOARD_PORT=str(listener.getsockname()[1]))
-        monkeypatch.delenv("COTA_PASSWORD")
+        sign_out(monkeypatch)
         name, said = board.first()
         thread.join()
     assert name == "server"
@@ -468,7 +473,7 @@ def test_an_api_key_that_is_refused_may_mean_an_old_server(board: Board, monkeyp
 def test_a_page_that_is_not_thingsboard_is_told(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     from drive_web_board import web_board
 
-    monkeypatch.delenv("COTA_PASSWORD")
+    sign_out(monkeypatch)
     with web_board({}) as other:
         board.set(THINGSBOARD_PORT=other.url.rpartition(":")[2])
         other.password = None

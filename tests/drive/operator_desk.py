@@ -34,9 +34,23 @@ def number() -> int:
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No word of the environment that this machine happens to have."""
-    for name in ("URL", "API_KEY", "USERNAME", "PASSWORD", "WIFI_SSID", "WIFI_PASSWORD", "WEB_PASSWORD", "DEVICE_TOKEN"):
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No word of the environment, and no sign-in, that this machine happens to have."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path / "config"))
+    for name in (
+        "URL",
+        "API_KEY",
+        "USERNAME",
+        "PASSWORD",
+        "SERVER",
+        "PROVISION_KEY",
+        "PROVISION_SECRET",
+        "WIFI_SSID",
+        "WIFI_PASSWORD",
+        "WEB_PASSWORD",
+        "DEVICE_TOKEN",
+    ):
         monkeypatch.delenv(f"COTA_{name}", raising=False)
 
 

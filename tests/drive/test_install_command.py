@@ -9,7 +9,7 @@ import click
 import pytest
 from drive_memory import BOOT_OUT, GREETING, NEW, OLDER, ORIGINAL, TREE, Done, files_of
 
-from cota.cli import install
+from cota.cli import install_answers
 from cota.drive import find, folder
 from cota.drive.settings_file import read_settings
 from cota.lab.server import Lab
@@ -132,7 +132,7 @@ def test_what_is_not_known_is_asked_for_on_a_terminal(cota: Cota, make_drive: Ma
         asked.append((text, options["hide_input"]))
         return next(answers)
 
-    monkeypatch.setattr(install.sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(install_answers.sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(click, "prompt", prompt)
     drive = make_drive()
     done = cota("install", drive)
@@ -146,7 +146,7 @@ def test_what_is_not_known_is_asked_for_on_a_terminal(cota: Cota, make_drive: Ma
 
 @pytest.mark.parametrize(
     ("left_out", "message"),
-    [("--wifi", "--wifi or COTA_WIFI_SSID"), ("--token", "--token, or COTA_API_KEY"), ("--url", "--url or COTA_URL")],
+    [("--wifi", "--wifi or COTA_WIFI_SSID"), ("--token", "--token, or `cota login`"), ("--url", "--url or COTA_URL")],
 )
 def test_without_a_terminal_what_is_not_known_is_named_with_its_option(
     cota: Cota, make_drive: MakeDrive, wifi: None, left_out: str, message: str

@@ -29,6 +29,8 @@ KEYS = {
 _ARGUMENTS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--window-size=1320,900", "--lang=en-GB"),
+    # Nothing slides or fades: each frame is drawn by the processor here, and a test waits for what is there at the end.
+    *("--force-prefers-reduced-motion", "--disable-extensions", "--disable-default-apps", "--mute-audio"),
 )
 
 
@@ -82,6 +84,7 @@ class Browser:
         assert "sessionId" in started, started
         self._path = f"/session/{started['sessionId']}"
         self.size(*_SIZE)
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", source=(_PROBES / "violations.js").read_text(encoding="utf-8"))
 
     def forget(self) -> None:
         """Close all tabs but one, and lose cookies, sizes and tastes. What a page stored goes by its port, which no test has twice."""
@@ -143,11 +146,8 @@ class Browser:
         return until(lambda: self._find(css), f"{css} is there")
 
     def _find(self, css: str) -> str | None:
-        for one in self._call("POST", "/elements", {"using": "css selector", "value": css}):
-            with contextlib.suppress(BrowserError):  # drawn anew meanwhile
-                if self._call("GET", f"/element/{one[_ELEMENT]}/displayed"):
-                    return str(one[_ELEMENT])
-        return None
+        found = self.run("return [...document.querySelectorAll(arguments[0])].find((one) => one.checkVisibility()) || null", css)
+        return None if found is None else str(found[_ELEMENT])
 
     def click(self, css: str) -> None:
         """Click as a person does; what covers the element is an error."""
@@ -165,6 +165,10 @@ class Browser:
         element = self.find(css)
         self._call("POST", f"/element/{element}/clear")
         self._call("POST", f"/element/{element}/value", {"text": text})
+
+    def attach(self, css: str, path: Path) -> None:
+        """Choose a file in a file field, as its dialog would."""
+        self._call("POST", f"/element/{self.find(css)}/value", {"text": str(path)})
 
     def choose(self, css: str, text: str) -> None:
         """Choose an option whose text begins so, as the browser does it for a person."""

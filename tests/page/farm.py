@@ -54,9 +54,23 @@ class Farm:
         self.lab = lab
         self.client = Client(lab.url, username=lab.username, password=PASSWORD)
         self.http = httpx2.Client(base_url=lab.url, timeout=30)
+        self.profile = ""
+
+    def plant(self) -> None:
+        """Make what every test finds: a profile with a package."""
         self.profile = id_of(self.client.profiles.create("greenhouse"))
         # What every board is assigned from the start: where nothing is, a state means nothing.
         self.client.profiles.assign(self.profile, self.package("v1.0.0"))
+
+    def clear(self) -> None:
+        """Take out all that a test made."""
+        for device in list(self.client.devices.infos()):
+            self.client.devices.delete(id_of(device))
+        for profile in self.client.profiles.list():
+            if not profile.get("default"):
+                self.client.profiles.delete(id_of(profile))  # and with it its packages
+        for package in list(self.client.packages.list()):
+            self.client.packages.delete(id_of(package))
 
     def close(self) -> None:
         self.client.close()
@@ -143,14 +157,20 @@ def serving(server: PageServer) -> Iterator[PageServer]:
     assert not thread.is_alive()
 
 
-def crowd(path: Path, count: int) -> None:
-    """Write a lab's database with so many devices, each with a state; far faster than asking the lab for each."""
+def crowd(path: Path, count: int, *, wave: bool = False) -> None:
+    """Write a lab's database with so many devices, in the course of one wave or not; far faster than asking the lab for each."""
     store = Store(path)
     core = Core(store, Timing())
+    assigned = 1_700_000_000_000
     with store.unit():
         for number in range(count):
             device = core.devices.save({"name": f"board-{number + 1}"})
+            shared = {"fw_title": "weather", "fw_version": "v2.0.0"}
+            core.attributes.save(device, "SHARED_SCOPE", [(key, encode(value)) for key, value in shared.items()], assigned)
             said = {"fw_state": "UPDATED", "current_fw_title": "weather", "current_fw_version": f"v1.{number % 7}.0"}
-            core.timeseries.save(device, [Sample(1_700_000_000_000 + number, key, encode(value)) for key, value in said.items()])
+            told = {"target_fw_title": "weather", "target_fw_version": "v2.0.0", "target_fw_ts": assigned} if wave else {}
+            samples = [Sample(assigned, key, encode(value)) for key, value in told.items()]
+            samples += [Sample(assigned + 1000 + number, key, encode(value)) for key, value in said.items()]
+            core.timeseries.save(device, samples)
     store.commit()
     store.close()

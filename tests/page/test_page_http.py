@@ -1,6 +1,8 @@
 """The page without a browser: what every answer carries, and what a stranger or a forged request meets."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -8,7 +10,9 @@ import pytest
 from farm import NOBODY, PASSWORD, Page
 
 from cota.lab.server import Lab, LabConfig, running_lab
+from cota.page import app as page_app
 
+STATIC = Path(page_app.__file__).parent / "static"
 READS = (
     "errors",
     "packages",
@@ -17,7 +21,7 @@ READS = (
     f"device/{NOBODY}",
     f"profile/{NOBODY}/reach",
 )
-POSTS = ("login", "logout", "packages", "assign", "assign-profile", "retry")
+POSTS = ("login", "logout", "packages", "packages/file", f"packages/{NOBODY}/delete", "assign", "assign-profile", "retry")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,12 @@ def test_the_page_has_no_inline_script_no_inline_style_and_names_no_other_host(p
         assert "//cdn" not in page.http.get(f"/page/{file}").text
         assert 'src="http' not in page.http.get(f"/page/{file}").text
     assert "Leon Sorokin" in page.http.get("/page/vendor/uplot.LICENSE").text
+
+
+def test_all_modules_are_asked_for_at_once_and_not_one_after_the_other(page: Page) -> None:
+    text = page.http.get("/page/").text
+    modules = {file.name for file in STATIC.glob("*.js")} - {"main.js", "theme.js"}
+    assert set(re.findall(r'<link rel="modulepreload" href="([^"]+)">', text)) == modules
 
 
 def test_files_outside_the_page_cannot_be_had(page: Page) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, until
-from farm import PASSWORD, Board, Farm, crowd, serving
+from farm import PASSWORD, URL, Board, Farm, crowd, serving
 
 from conftest import log_in
 from cota.lab.data import package_rules
@@ -180,6 +180,7 @@ def test_two_operators_see_each_other_and_neither_overwrites_the_other_unseen(fa
     other.sees("weather v1.1.0", row(board))
 
 
+@pytest.mark.usefixtures("own_lab")
 def test_a_session_that_the_server_ends_leads_back_to_the_log_in_with_a_sentence(farm: Farm, lab: Lab, open_page: Open) -> None:
     board = farm.board("board-1")
     browser = open_page()
@@ -207,10 +208,27 @@ def test_logging_out_ends_every_tab_and_the_server_forgets_the_session(farm: Far
     browser.click("#log-out")
     browser.sees("You logged out.", ".log-in")
     browser.first_tab()
-    # Told by its stream, or by its next question where the browser had put the hidden tab's stream to sleep.
-    told = {"You logged out.", "Your session has ended. Log in again."}
-    until(lambda: browser.text(".log-in .warn") in told, "the other tab is logged out too")
+    # Told by its stream, or by its next question where the browser had put the hidden tab's stream to sleep: the reason is the same.
+    browser.sees("You logged out.", ".log-in .warn")
     assert "board-1" not in browser.text()
+
+
+def test_an_assignment_in_a_tab_whose_session_ended_elsewhere_leads_to_the_log_in(farm: Farm, lab: Lab, open_page: Open) -> None:
+    board = farm.board("board-1")
+    farm.package("v1.2.0")
+    browser = open_page()
+    browser.click(pick(board))
+    browser.click(".tools button.main")
+    browser.choose("dialog select", "weather v1.2.0")
+    browser.run(
+        """return (async () => {
+            const { csrf } = await (await fetch("api/session")).json();
+            return (await fetch("api/logout", { method: "POST", headers: { "x-csrf-token": csrf }, body: "{}" })).status;
+        })()"""
+    )
+    browser.run("document.querySelector('dialog button.main')?.click()")
+    browser.sees("You logged out.", ".log-in .warn")
+    assert farm.assigned(board) is None
 
 
 EVIL = "<img src=x onerror=hacked=1>"
@@ -224,6 +242,8 @@ def test_nothing_that_a_device_or_a_package_says_becomes_markup(farm: Farm, open
     board = farm.board(f"name {EVIL}", label=f"label {EVIL}", profile=profile)
     script = farm.client.packages.create_url(f"title {EVIL}", f"v1 {QUOTED}", "javascript:hacked=1", profile)
     farm.client.packages.create_url(f"title2 {EVIL}", f"v2 {EVIL}", f"https://x.test/{EVIL}", profile)
+    file = farm.client.packages.create(f"title3 {EVIL}", f"v3 {EVIL}", profile)["id"]["id"]
+    farm.client.packages.upload(file, f"{EVIL}.bin", b"x")
     farm.client.devices.assign(board.id, script["id"]["id"])
     board.say(fw_state=f"STATE {EVIL}", current_fw_title=f"runs {EVIL}", current_fw_version=QUOTED)
     until(lambda: "fw_url" in board.hears("fw_url"), "the board is told")
@@ -250,7 +270,16 @@ def test_nothing_that_a_device_or_a_package_says_becomes_markup(farm: Farm, open
     browser.click('a[data-view="packages"]')
     browser.sees(f"title2 {EVIL} v2 {EVIL}", ".packages")
     browser.sees(f"profile {EVIL}", ".packages")
-    made = "return document.querySelectorAll('main :is(img, script, iframe, object), [onerror], [onmouseover]').length"
+    browser.sees(f"an uploaded file, {EVIL}.bin", ".packages")
+    for number, act in ((1, "Delete"), (3, "Delete"), (3, "Assign")):
+        browser.click(f'.plain tbody tr:has([aria-label^="Delete title{number if number > 1 else ""} "]) [aria-label^="{act}"]')
+        browser.sees(EVIL, "dialog")
+        if act == "Delete" and number == 1:
+            browser.click("dialog button.main")
+            browser.sees("It is in use and was not deleted: 1 device.", "dialog .told")
+        browser.press("Escape")
+        until(lambda: not browser.text("dialog"), "the dialog is closed")
+    made = "return document.querySelectorAll('body :is(img, script, iframe, object), [onerror], [onmouseover]').length"
     assert browser.run(made) == 0
     assert browser.run("return typeof hacked") == "undefined"
 
@@ -262,7 +291,9 @@ def test_the_policy_stops_a_script_that_came_as_text(open_page: Open, farm: Farm
     assert browser.run(refused) == "TypeError"
     browser.run("const s = document.createElement('script'); try { s.text = 'hacked=1' } catch {} document.head.append(s)")
     assert browser.run("return typeof hacked") == "undefined"
-    assert any("Trusted" in line for line in browser.console())  # the alarm that the other tests listen for does ring
+    # The alarms that the other tests listen for do ring.
+    assert any("Trusted" in line for line in browser.console())
+    assert any("require-trusted-types-for" in one for one in browser.run("return violations.splice(0)"))
 
 
 def test_an_assignment_can_be_made_with_the_keyboard_alone(farm: Farm, lab: Lab, open_browser: Open) -> None:
@@ -296,6 +327,50 @@ def test_an_assignment_can_be_made_with_the_keyboard_alone(farm: Farm, lab: Lab,
     browser.sees("Assigned to 1 device.", "#toast")
     assert [farm.assigned(board) for board in boards] == [None, None, package, None]
     assert browser.run("return document.activeElement !== document.body"), "the focus has a place to go on from"
+
+
+def tab_to(browser: Browser, what: str) -> None:
+    """Press Tab until something has the focus."""
+    for _ in range(40):
+        if browser.focus() == what:
+            return
+        browser.press("Tab")
+    raise AssertionError(f"Tab never came to {what!r}, but to {browser.focus()!r}")
+
+
+def test_a_retry_and_a_package_can_be_made_with_the_keyboard_alone(farm: Farm, open_page: Open) -> None:
+    board = farm.board("board-1")
+    board.say(fw_state="FAILED", fw_error=SPACE)
+    browser = open_page()
+    browser.sees("Failed", row(board))
+    browser.press("/", *"board-1", "Tab")
+    tab_to(browser, "A board-1")
+    browser.press("Enter")
+    browser.sees("What to do", ".trouble")
+    tab_to(browser, "BUTTON Retry…")
+    browser.press("Enter")
+    browser.find("dialog[open]")
+    assert browser.focus() == "BUTTON Cancel", "what changes something is not done by one press too many"
+    tab_to(browser, "BUTTON Retry")
+    browser.press("Enter")
+    browser.sees("Retry asked of 1 device.", "#toast")
+    until(lambda: "Retry asked of 1 device." in browser.text("#announce"), "it is said to a screen reader")
+    assert browser.focus() == "BUTTON Retry…"
+    assert "cota_retry" in board.hears("cota_retry")
+    tab_to(browser, "A Packages")
+    browser.press("Enter")
+    browser.sees("weather v1.0.0", ".packages")
+    tab_to(browser, "BUTTON New package…")
+    browser.press("Enter")
+    browser.find("dialog[open]")
+    browser.press(*"weather", "Tab", *"v1.3.0", "Tab")
+    assert browser.focus() == "INPUT from-url"
+    browser.press("Down", "Up", "Tab", *(URL + "v1.3.0"), "Tab")
+    assert browser.focus() == "SELECT field-profile"
+    browser.press("Down")  # from "default" to "greenhouse"
+    tab_to(browser, "BUTTON Make the package")
+    browser.press("Enter")
+    browser.sees("Made the package weather v1.3.0.", "#toast")
 
 
 def test_the_focus_stays_on_its_device_while_others_change_and_move(farm: Farm, open_page: Open) -> None:
@@ -382,31 +457,111 @@ def test_the_wave_is_drawn_and_told_in_words(farm: Farm, open_page: Open) -> Non
     assert {"updated", "failed", "waiting"} <= set(browser.probe("painted"))
 
 
-def test_a_package_is_made_from_the_form_and_a_version_like_a_number_is_refused_beside_its_field(farm: Farm, open_page: Open) -> None:
-    browser = open_page()
+def package_form(browser: Browser, version: str) -> None:
+    """Open the form and fill in what every package has."""
     browser.click('a[data-view="packages"]')
     browser.click(".title button.main")
     browser.fill("#field-title", "weather")
-    browser.fill("#field-version", "1.10")
-    browser.fill("#field-url", "github.com/acme/weather")
+    browser.fill("#field-version", version)
     browser.choose("#field-profile", "greenhouse")
+
+
+def test_a_package_is_made_from_the_form_and_what_is_wrong_stands_beside_its_field(farm: Farm, open_page: Open) -> None:
+    browser = open_page()
+    package_form(browser, "1.10")
+    browser.fill("#field-url", "github.com/acme/weather")
     browser.click("dialog button.main")
-    browser.sees("ThingsBoard would take this for a number", "#hint-version")
-    browser.sees("Begin with https:// or http://", "#hint-url")
+    browser.sees("The version '1.10' looks like a number. ThingsBoard makes 1.1 of such text", "#hint-version")
+    browser.sees("It is https://github.com/OWNER/NAME", "#hint-url")
     until(lambda: browser.focus() == "INPUT field-version", "the first wrong field has the focus")
+    invalid = (
+        "return [...document.querySelectorAll('dialog [aria-invalid=true]')].map((one) => [one.id, one.getAttribute('aria-describedby')])"
+    )
+    assert browser.run(invalid) == [["field-version", "hint-version"], ["field-url", "hint-url"]]
     assert len(list(farm.client.packages.list())) == 1
     browser.fill("#field-version", "v1.10")
     browser.fill("#field-url", "https://github.com/acme/weather/tree/v1.10")
     browser.click("dialog button.main")
     browser.sees("Made the package weather v1.10.", "#toast")
     browser.sees("https://github.com/acme/weather/tree/v1.10", ".packages")
-    browser.click(".title button.main")
-    browser.fill("#field-title", "weather")
-    browser.fill("#field-version", "v1.10")
+    package_form(browser, "v1.10")
     browser.fill("#field-url", "https://github.com/acme/weather/tree/v1.10")
     browser.click("dialog button.main")
-    browser.sees("OtaPackage with such title and version already exists!", "dialog .told")
+    browser.sees("There is a package weather v1.10 already, and it cannot be changed.", "#hint-version")
     assert len(list(farm.client.packages.list())) == 2
+
+
+def test_a_file_is_uploaded_from_the_form_and_who_assigns_it_is_told_that_boards_refuse_it(
+    farm: Farm, open_page: Open, tmp_path: Path
+) -> None:
+    board = farm.board("board-1")
+    firmware = tmp_path / "firmware.bin"
+    firmware.write_bytes(bytes(range(256)) * 40)
+    browser = open_page()
+    package_form(browser, "v2.0.0")
+    assert not browser.text("#field-file")
+    browser.click("#from-file")
+    until(lambda: browser.run("return !document.querySelector('#field-url').checkVisibility()"), "the URL is not asked for")
+    assert browser.run("return document.querySelector('dialog button.main').disabled") is True
+    browser.attach("#field-file", firmware)
+    browser.click("dialog button.main")
+    browser.sees("Made the package weather v2.0.0.", "#toast")
+    browser.sees("an uploaded file, firmware.bin", ".packages")
+    made = farm.client.packages.find("weather", "v2.0.0")
+    assert made is not None
+    assert (made["hasData"], made["fileName"], made["dataSize"]) == (True, "firmware.bin", 10240)
+    browser.click('button[aria-label="Assign weather v2.0.0"]')
+    browser.sees("Boards with cOTA install from a URL only", "dialog .warn")
+    browser.choose("dialog select", "weather v1.0.0")
+    until(lambda: not browser.text("dialog .warn"), "a package with a URL is no reason to warn")
+    browser.press("Escape")
+    browser.click('a[data-view="fleet"]')
+    browser.click(pick(board))
+    browser.click(".tools button.main")
+    browser.choose("dialog select", "weather v2.0.0")
+    browser.sees("will report the error no_url", "dialog .warn")
+
+
+def test_a_file_that_the_server_finds_too_large_is_told_beside_it_and_leaves_nothing_behind(
+    farm: Farm, open_page: Open, tmp_path: Path
+) -> None:
+    large, small = tmp_path / "large.bin", tmp_path / "small.bin"
+    large.write_bytes(bytes(17 * 1024 * 1024))
+    small.write_bytes(b"firmware")
+    browser = open_page()
+    package_form(browser, "v2.0.0")
+    browser.click("#from-file")
+    browser.attach("#field-file", large)
+    browser.click("dialog button.main")
+    browser.sees("The server takes no file of this size. ThingsBoard takes 16 MiB unless", "#hint-file")
+    assert farm.client.packages.find("weather", "v2.0.0") is None
+    browser.attach("#field-file", small)
+    browser.click("dialog button.main")
+    browser.sees("Made the package weather v2.0.0.", "#toast")
+
+
+def test_a_package_is_deleted_after_a_question_and_one_in_use_is_not(farm: Farm, open_page: Open) -> None:
+    board, free = farm.board("board-1"), farm.package("v1.1.0")
+    farm.client.devices.assign(board.id, farm.package("v1.2.0"))
+    browser = open_page()
+    browser.click('a[data-view="packages"]')
+    for version, users in (("v1.0.0", "the profile greenhouse"), ("v1.2.0", "1 device")):
+        browser.click(f'button[aria-label="Delete weather {version}"]')
+        browser.sees(f"Delete weather {version}", "dialog h2")
+        assert browser.focus() == "BUTTON Cancel"
+        browser.click("dialog button.main")
+        browser.sees(f"It is in use and was not deleted: {users}.", "dialog .told")
+        browser.press("Escape")
+    browser.click('button[aria-label="Delete weather v1.1.0"]')
+    browser.press("Escape")
+    until(lambda: not browser.text("dialog"), "the dialog is closed")
+    assert farm.client.packages.get(free)["version"] == "v1.1.0"
+    browser.click('button[aria-label="Delete weather v1.1.0"]')
+    browser.click("dialog button.main")
+    browser.sees("Deleted the package weather v1.1.0.", "#toast")
+    until(lambda: "v1.1.0" not in browser.text(".packages"), "the row is gone")
+    assert {package["version"] for package in farm.client.packages.list()} == {"v1.0.0", "v1.2.0"}
+    assert browser.run("return document.activeElement.tagName") == "H1", "the focus has a place to go on from"
 
 
 def test_the_page_is_dark_where_the_system_is_and_a_choice_wins_and_stays(farm: Farm, lab: Lab, open_page: Open) -> None:
@@ -448,7 +603,7 @@ def test_a_phone_shows_the_fleet_without_scrolling_sideways_and_the_table_stays_
         fw_state="FAILED", fw_error=SPACE, current_fw_title="weather-with-a-long-title-of-many-characters", current_fw_version="v1"
     )
     browser = open_page()
-    browser.size(390, 844, phone=True)
+    browser.size(360, 740, phone=True)
     wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.run(wide) == 0
     browser.sees("space", f"{row(boards[0])} .code")
@@ -456,6 +611,7 @@ def test_a_phone_shows_the_fleet_without_scrolling_sideways_and_the_table_stays_
     browser.click(f"{row(boards[0])} .name a")
     browser.sees("What to do", ".trouble")
     assert browser.run(wide) == 0
+    assert browser.probe("cut_off") == []
     browser.click(".title button.main")
     browser.find("dialog[open]")
     assert browser.run(wide) == 0
@@ -463,6 +619,13 @@ def test_a_phone_shows_the_fleet_without_scrolling_sideways_and_the_table_stays_
     browser.click('a[data-view="packages"]')
     browser.sees("no-space-at-all")
     assert browser.run(wide) == 0
+    assert browser.probe("cut_off") == []
+    assert browser.probe("tables") == []
+    browser.click(".title button.main")
+    browser.find("dialog[open]")
+    browser.click("#from-file")
+    assert browser.run(wide) == 0
+    assert browser.probe("cut_off") == []
 
 
 def test_every_control_has_a_name_and_every_id_is_used_once(farm: Farm, open_page: Open) -> None:
@@ -471,6 +634,8 @@ def test_every_control_has_a_name_and_every_id_is_used_once(farm: Farm, open_pag
     board.say(fw_state="FAILED", fw_error=SPACE)
     browser = open_page()
     assert browser.probe("nameless") == []
+    assert browser.probe("tables") == []
+    assert browser.run("return document.getElementById('announce').getAttribute('aria-live')") == "polite"
     browser.click(pick(board))
     browser.click(".tools button.main")
     browser.find("dialog[open]")
@@ -478,9 +643,16 @@ def test_every_control_has_a_name_and_every_id_is_used_once(farm: Farm, open_pag
     browser.press("Escape")
     browser.click(f"{row(board)} .name a")
     browser.sees("What to do")
+    browser.find("table.past")
     assert browser.probe("nameless") == []
+    assert browser.probe("tables") == []
     browser.click('a[data-view="packages"]')
     browser.sees("weather v1.2.0", ".packages")
+    assert browser.probe("nameless") == []
+    assert browser.probe("tables") == []
+    browser.click(".title button.main")
+    browser.find("dialog[open]")
+    browser.click("#from-file")
     assert browser.probe("nameless") == []
 
 
@@ -489,6 +661,7 @@ def test_a_lab_that_was_away_is_missed_and_its_fleet_comes_back_by_itself(tmp_pa
     with running_lab(config) as lab:
         port = lab.port
         farm = Farm(lab)
+        farm.plant()
         farm.board("board-1")
         browser = open_browser(f"{lab.url}/")
         log_in(browser, lab.username)

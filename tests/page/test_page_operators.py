@@ -1,13 +1,15 @@
 """Operators of one lab over HTTP, each test with a lab of its own; and the page of a server somewhere else."""
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 from browser import until
-from farm import NOBODY, PASSWORD, Farm, Page, serving
+from farm import NOBODY, PASSWORD, URL, Farm, Page, serving
 
 from cota.errors import CotaError
 from cota.lab.server import Lab
@@ -28,6 +30,7 @@ def test_a_log_in_gets_a_cookie_that_nobody_knew_before(page: Page, lab: Lab) ->
     planted.close()
 
 
+@pytest.mark.usefixtures("own_lab")
 def test_a_wrong_password_is_refused_and_guessing_is_slowed_for_the_guesser_alone(page: Page, lab: Lab) -> None:
     answers = [page.log_in(lab.username, "wrong") for _ in range(7)]
     assert answers[0].status_code == 403
@@ -39,6 +42,7 @@ def test_a_wrong_password_is_refused_and_guessing_is_slowed_for_the_guesser_alon
     neighbour.close()
 
 
+@pytest.mark.usefixtures("own_lab")
 def test_logging_out_voids_the_session_here_and_at_the_server(farm: Farm, inside: Page, lab: Lab) -> None:
     ended = lambda: lab.core.store.one("SELECT count(*) AS n FROM ended_session")["n"]  # type: ignore[index]  # noqa: E731
     assert ended() == 0
@@ -47,7 +51,30 @@ def test_logging_out_voids_the_session_here_and_at_the_server(farm: Farm, inside
     until(lambda: ended() == 1, "the lab has ended the session too")
 
 
-def test_the_stream_gives_the_whole_fleet_once_and_then_only_what_changes(farm: Farm, inside: Page) -> None:
+@pytest.mark.usefixtures("own_lab")
+def test_whatever_asks_after_the_end_of_a_session_hears_the_same_reason(farm: Farm, inside: Page, lab: Lab) -> None:
+    stream = inside.events()
+    next(event for event in stream if event[0] == "fleet")
+    assert inside.post("logout", {}).status_code == 200
+    asked = [inside.get("packages"), inside.get("wave", title="weather", version="v1.0.0"), inside.get("stream")]
+    assert [(answer.status_code, answer.json()["message"], answer.json()["ended"]) for answer in asked] == [
+        (401, "You logged out.", True)
+    ] * 3
+    assert inside.get("session").json()["ended"] == "You logged out."
+    assert list(stream)[-1][:2] == ("end", {"message": "You logged out."})
+    inside.token = inside.get("session").json()["csrf"]
+    assert inside.log_in(lab.username).json()["ended"] is None
+    farm.client.session.post(dict, "/api/auth/changePassword", {"currentPassword": PASSWORD, "newPassword": "battery staple"})
+    answer = inside.get("packages")
+    assert (answer.status_code, answer.json()["message"]) == (401, "The server ended your log-in. Log in again.")
+    assert inside.get("session").json()["ended"] == "The server ended your log-in. Log in again."
+
+
+@pytest.mark.usefixtures("own_lab")
+def test_the_stream_gives_the_whole_fleet_once_and_then_only_what_changes(
+    farm: Farm, inside: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cota.page.watcher._KEEP_SECONDS", 60.0)
     boards = farm.boards(3)
     events = inside.events()
     name, whole, number = next(event for event in events if event[0] == "fleet")
@@ -80,6 +107,7 @@ def test_a_stream_ends_with_its_session_and_says_why(inside: Page) -> None:
     assert list(events)[-1][:2] == ("end", {"message": "You logged out."})
 
 
+@pytest.mark.usefixtures("own_lab")
 def test_a_lab_stops_at_once_although_streams_are_open(farm: Farm, inside: Page, lab: Lab) -> None:
     events = inside.events()
     next(event for event in events if event[0] == "fleet")
@@ -128,6 +156,103 @@ def test_an_own_package_can_be_taken_away_again(farm: Farm, inside: Page) -> Non
     for wanted in (package, None):
         inside.post("assign", {"devices": [{"id": board.id, "assigned": farm.seen(board)}], "package": wanted})
         assert farm.assigned(board) == wanted
+
+
+def fields(farm: Farm, **more: str) -> dict[str, str]:
+    return {"title": "weather", "version": "v2.0.0", "profile": farm.profile, "url": URL + "v2.0.0", **more}
+
+
+def send(page: Page, given: dict[str, str], data: bytes) -> httpx2.Response:
+    """Upload a file as the form does."""
+    return page.http.post("/page/api/packages/file", params=given, content=data, headers={"X-CSRF-Token": page.token})
+
+
+def test_two_operators_who_make_the_same_package_are_told_beside_the_version(farm: Farm, inside: Page) -> None:
+    assert inside.post("packages", fields(farm)).json()["url"] == URL + "v2.0.0"
+    for again in (inside.post("packages", fields(farm, url=URL + "v2.0.1")), send(inside, fields(farm, file="a.bin"), b"x")):
+        assert (again.status_code, list(again.json()["fields"])) == (409, ["version"])
+
+
+def test_software_of_the_same_name_is_not_taken_for_the_firmware(farm: Farm, inside: Page) -> None:
+    farm.client.packages.create_url("weather", "v2.0.0", URL, farm.profile, kind="SOFTWARE")
+    answer = inside.post("packages", fields(farm, profile=NOBODY))
+    assert (answer.status_code, "non-existent device profile" in answer.json()["message"]) == (400, True)
+
+
+def test_a_file_arrives_as_it_is_and_its_package_can_be_assigned(farm: Farm, inside: Page) -> None:
+    data = bytes(range(256)) * 1000
+    answer = send(inside, fields(farm, file="fürm ware.bin"), data).json()
+    assert (answer["hasData"], answer["dataSize"], answer["fileName"]) == (True, len(data), "fürm ware.bin")
+    assert answer["checksum"] == hashlib.sha256(data).hexdigest()
+    farm.client.profiles.assign(farm.profile, answer["id"])
+
+
+@pytest.mark.parametrize(
+    ("more", "data", "wrong"),
+    [
+        ({"file": "a.bin"}, b"", "file"),
+        ({"file": " "}, b"x", "file"),
+        ({"file": "a" * 256}, b"x", "file"),
+        ({"file": "a.bin", "version": "1.10"}, b"x", "version"),
+        ({"file": "a.bin", "title": ""}, b"x", "title"),
+        ({"file": "a.bin", "profile": ""}, b"x", "profile"),
+    ],
+)
+def test_a_file_that_would_be_refused_is_refused_beside_its_field(
+    more: dict[str, str], data: bytes, wrong: str, farm: Farm, inside: Page
+) -> None:
+    answer = send(inside, fields(farm, **more), data)
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, [wrong])
+    assert len(list(farm.client.packages.list())) == 1
+
+
+def test_a_file_whose_name_the_server_refuses_leaves_no_empty_package_behind(farm: Farm, inside: Page) -> None:
+    answer = send(inside, fields(farm, file="<b>.bin"), b"x")
+    assert (answer.status_code, "file name is malformed" in answer.json()["message"]) == (400, True)
+    assert len(list(farm.client.packages.list())) == 1
+
+
+def test_a_file_over_the_pages_own_limit_is_refused_before_it_is_read(farm: Farm, inside: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cota.page.actions.MAX_FILE", 1000)
+    length = send(inside, fields(farm, file="a.bin"), bytes(1001))
+    assert (length.status_code, list(length.json()["fields"])) == (413, ["file"])
+    pieces = inside.http.post(
+        "/page/api/packages/file", params=fields(farm), content=iter([bytes(600)] * 2), headers={"X-CSRF-Token": inside.token}
+    )
+    assert pieces.status_code == 413
+    assert send(inside, fields(farm, file="a.bin"), bytes(1000)).status_code == 200
+
+
+def test_no_more_files_are_held_in_memory_than_the_page_has_room_for(farm: Farm, inside: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cota.page.actions._MOST_UPLOADS", 1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield b"first"
+        begun.set()
+        assert go_on.wait(20)
+        yield b"last"
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(
+            inside.http.post,
+            "/page/api/packages/file",
+            params=fields(farm, file="a.bin"),
+            content=slowly(),
+            headers={"X-CSRF-Token": inside.token},
+        )
+        assert begun.wait(20)
+        busy = until(lambda: (found := send(inside, fields(farm, file=""), b"x")).status_code == 503 and found, "no room is left")
+        assert "Try again in a minute." in busy.json()["message"]
+        go_on.set()
+        assert first.result(20).status_code == 200
+    assert send(inside, fields(farm, file="a.bin", version="v2.0.1"), b"x").status_code == 200, "there is room again"
+
+
+def test_deleting_a_package_that_is_gone_already_is_no_error(farm: Farm, inside: Page) -> None:
+    package = farm.package("v2.0.0")
+    for _ in range(2):
+        assert inside.post(f"packages/{package}/delete", {}).status_code == 200
 
 
 # A page of its own, for a server somewhere else.

@@ -303,7 +303,7 @@ class OverTheAirUpdate:
         if seconds is None:
             self._forget()
         self._report.failed(exc, seconds)
-        if seconds and exc.code == "memory" and self._attempts.kept[1] > 1 and not journal.get("z"):
+        if seconds and exc.code == "memory" and journal["t"][1] > 1 and not journal.get("z"):
             self._reload("z", 1)  # the heap may be in pieces: once a release it starts in a fresh one
         return exc
 

@@ -15,6 +15,7 @@ from cota.errors import CotaError
 # from importing every command's libraries.
 COMMANDS = {
     "assign": "Give a release to devices.",
+    "completion": "Let the shell complete commands and options.",
     "dashboard": "Put a dashboard of the fleet into ThingsBoard.",
     "delete": "Delete a package that nobody uses.",
     "demo": "Run a whole update on this machine: lab, simulated boards, a real Git repository.",
@@ -25,6 +26,7 @@ COMMANDS = {
     "lab": "Serve a ThingsBoard-compatible and GitHub-compatible server on this machine.",
     "login": "Sign in to a ThingsBoard server, or to a lab.",
     "logout": "Forget how to sign in to a server.",
+    "manifest": "Write the list of a release's files, for a plain web server.",
     "packages": "List what was published.",
     "publish": "Make a release of a commit, and give it to devices.",
     "retry": "Let boards try again what they gave up.",
@@ -49,6 +51,16 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"cota.cli.{cmd_name}").command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(error.message + guess, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

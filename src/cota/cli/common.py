@@ -15,9 +15,24 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def server_option(function: _Function) -> _Function:
     """Add `--server NAME`."""
-    return click.option("--server", metavar="NAME", envvar="COTA_SERVER", help="The server, by the name that `cota login` gave it.")(
-        function
+    option = click.option(
+        "--server",
+        metavar="NAME",
+        envvar="COTA_SERVER",
+        shell_complete=_server_names,
+        help="The server, by the name that `cota login` gave it.",
     )
+    return option(function)
+
+
+def _server_names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    from cota.config import Book
+    from cota.errors import CotaError
+
+    try:
+        return [name for name in sorted(Book.read().servers) if name.startswith(begun)]
+    except CotaError:
+        return []  # whoever presses Tab reads no error
 
 
 def json_option(function: _Function) -> _Function:

@@ -5,6 +5,8 @@ from dataclasses import asdict
 
 import click
 
+from cota.cli.common import connected, server_option
+
 _SENTENCES = {
     "created": "Made the dashboard {title}: {url}",
     "updated": "Brought the dashboard {title} up to date: {url}",
@@ -22,17 +24,16 @@ Examples:
 )
 @click.argument("action", type=click.Choice(["install", "export"]))
 @click.option("--title", default="cOTA fleet", show_default=True, help="The dashboard's title.")
-@click.option("--url", help="ThingsBoard's address.  [default: COTA_URL]")
 @click.option("--replace", is_flag=True, help="Replace it also where somebody has changed it by hand.")
+@server_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: done, id, url.")
-@click.pass_context
-def command(context: click.Context, action: str, title: str, url: str | None, replace: bool, as_json: bool) -> None:
+def command(action: str, title: str, replace: bool, server: str | None, as_json: bool) -> None:
     """Put a dashboard of the fleet into ThingsBoard: state, release, progress, error and when each device was last seen.
 
     It stands beside ThingsBoard's own firmware dashboard and changes nothing else. Running it again brings it up to date; one that somebody
     has changed by hand stays as it is.
 
-    COTA_API_KEY, or COTA_USERNAME and COTA_PASSWORD, sign in as a tenant administrator. `export` prints it and asks no server.
+    `install` signs in as a tenant administrator, with what `cota login` kept. `export` prints it and asks no server.
 
     Exit code 0: it is there. 1: a dashboard of this title is somebody's own. 2: the command cannot run.
     """
@@ -44,13 +45,7 @@ def command(context: click.Context, action: str, title: str, url: str | None, re
         click.echo(json.dumps(build(title), indent=2))
         return
     from cota.dashboard.install import install
-    from cota.drive.server import need_access
-    from cota.drive.target import RefusedError
 
-    with need_access(url).client() as client:
-        try:
-            done = install(client, title, replace=replace)
-        except RefusedError as error:
-            click.echo(f"cota: {error}", err=True)
-            context.exit(1)
+    with connected(server) as client:
+        done = install(client, title, replace=replace)
     click.echo(json.dumps(asdict(done)) if as_json else _SENTENCES[done.done].format(title=title, url=done.url))

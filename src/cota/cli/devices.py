@@ -2,7 +2,7 @@
 
 import click
 
-from cota.cli.common import connected, json_option, profile_option, server_option, tell_json
+from cota.cli.common import connected, json_option, profile_option, say, server_option, tell_json
 
 
 @click.command(
@@ -60,4 +60,7 @@ def command(server: str | None, profile: str | None, as_json: bool) -> None:
         )
         for line in lines
     ]
+    if not rows:
+        say(f"There is no device{'' if profile is None else f' of the profile {profile!r}'} yet; `cota sim` or `cota install` brings one.")
+        return
     print_table(("DEVICE", "PROFILE", "ASSIGNED", "THROUGH", "ACTIVE"), rows)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from cota.cli.common import server_option
+
 _MARKS = {"ok": "ok ", "wrong": "NO ", "not checked": " ? "}
 
 
@@ -21,25 +23,27 @@ Examples:
 )
 @click.argument("what", metavar="[DRIVE|DEVICE]", required=False)
 @click.option("--device", metavar="NAME", help="The device's name in ThingsBoard.  [default: the one that `cota install` gives]")
-@click.option("--url", help="ThingsBoard's address for the operator's credentials.  [default: COTA_URL]")
+@server_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: ok, the first step that is wrong, and all steps.")
 @click.pass_context
-def command(context: click.Context, what: str | None, device: str | None, url: str | None, as_json: bool) -> None:
+def command(context: click.Context, what: str | None, device: str | None, server: str | None, as_json: bool) -> None:
     """Walk the whole chain from a board's drive to its last report, and say the first thing that is wrong and how to mend it.
 
     The chain: the board, cOTA's files on its drive, settings.toml, Wi-Fi, the server's address, the server and its certificate, the
     device, its token, the package, the repository and its ref, the calls that the Git host still allows, and what the board said last.
     Nothing is changed anywhere, and no secret is shown.
 
-    COTA_API_KEY, or COTA_USERNAME and COTA_PASSWORD, let it look into ThingsBoard; without them some steps are not checked.
+    What `cota login` kept lets it look into ThingsBoard; without that some steps are not checked. Of several servers it is the one that the
+    board's settings.toml names, else the one that every command uses.
 
     Exit code 0: nothing is wrong. 1: something is. 2: the command cannot run.
     """
+    from cota.config import find_access, known_access
     from cota.doctor.examine import examine
     from cota.doctor.facts import Facts
+    from cota.drive.answers import server_on
     from cota.drive.find import choose_drive
     from cota.drive.folder import MountedDrive
-    from cota.drive.server import find_access, need_access
     from cota.drive.tree import device_tree, drive_files
 
     tree = drive_files(device_tree())
@@ -47,12 +51,14 @@ def command(context: click.Context, what: str | None, device: str | None, url: s
     if is_drive:
         found = choose_drive(None if what is None else Path(what))
         name = device or found.board.device_name
-        facts = Facts(MountedDrive(found.path), find_access(url), name, named=device is not None)
+        drive = MountedDrive(found.path)
+        access = known_access(server, near=server_on(drive))
+        facts = Facts(drive, access, name, named=device is not None)
         steps = examine(facts, found.board, tree)
     else:
         if device is not None:
             raise click.UsageError("--device goes with a drive.")
-        access = need_access(url)
+        access = find_access(server)
         facts = Facts(None, access, what or "", named=True, server=access.url)
         steps = examine(facts, None, tree)
     first = next((step for step in steps if step.state == "wrong"), None)

@@ -2,7 +2,7 @@
 
 import click
 
-from cota.cli.common import connected, json_option, profile_option, server_option, tell_json
+from cota.cli.common import connected, count, json_option, profile_option, say, server_option, tell_json
 
 
 @click.command(
@@ -54,6 +54,13 @@ def command(server: str | None, profile: str | None, title: str | None, as_json:
     rows = []
     for line in lines:
         users = [f"profile {line['assigned_to_profile']}"] if line["assigned_to_profile"] else []
-        users += [f"{line['assigned_to_devices']} devices"] if line["assigned_to_devices"] else []
+        users += [count(line["assigned_to_devices"], "device")] if line["assigned_to_devices"] else []
         rows.append((line["title"], line["version"], line["profile"], ", ".join(users), line["url"] or "(an uploaded file)"))
+    if not rows:
+        say(
+            "There is no such package yet; `cota publish` makes one."
+            if profile or title
+            else "Nothing is published yet; `cota publish` does it."
+        )
+        return
     print_table(("TITLE", "VERSION", "PROFILE", "ASSIGNED TO", "URL"), rows)

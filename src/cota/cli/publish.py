@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cota.cli.common import connected, count, json_option, release_options, say, server_option, target_options, tell_json
+from cota.cli.text import one_line
 
 if TYPE_CHECKING:
     from cota.publish.release import Release
@@ -65,6 +66,8 @@ def command(
     for finding in release.findings:
         say(str(finding))
     if release.refused or dry_run:
+        for code, advice in advice_of(release).items():
+            say(f"{code}: {one_line(advice)}")
         answer = "A board would refuse this release" if release.refused else "A board would take this release"
         say(f"{answer}: {release.title} {release.version} at {release.url} ({how_it_was_checked()}).")
         if as_json:
@@ -97,6 +100,14 @@ def _facts(release: "Release") -> dict[str, Any]:
 
     names = ("title", "version", "url", "commit", "folder")
     return {name: getattr(release, name) for name in names} | {"findings": [asdict(finding) for finding in release.findings]}
+
+
+def advice_of(release: "Release") -> dict[str, str]:
+    """Give what to do about each code for which a board would refuse a release."""
+    from cota.explain import explain
+
+    told = {finding.code: explain(finding.code) for finding in release.findings if finding.level == "refused"}
+    return {code: found.advice for code, found in told.items() if found is not None}
 
 
 def tell_outcomes(outcomes: list[dict[str, Any]], what: str | None) -> None:

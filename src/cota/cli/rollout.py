@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cota.cli.common import connected, count, json_option, release_options, say, server_option, tell_json
-from cota.cli.publish import tell_outcomes
+from cota.cli.publish import advice_of, tell_outcomes
 from cota.cli.text import one_line
 
 if TYPE_CHECKING:
     from cota.errors import CotaError
+    from cota.publish.course import Outcome
     from cota.publish.release import Release
-    from cota.publish.rollout import Outcome
     from cota.publish.wave import Wave
     from cota.thingsboard import Json
     from cota.thingsboard.boards import Board
@@ -84,9 +84,10 @@ def command(
     Exit code 0: the release is where it should be. 1: it was refused or given up, or time is up. 2: something cannot be reached, read or
     used.
     """
+    from cota.publish.course import Outcome, Pace
     from cota.publish.release import prepare
     from cota.publish.report import report
-    from cota.publish.rollout import Outcome, Pace, roll_out
+    from cota.publish.rollout import roll_out
     from cota.publish.target import find_target
 
     teller = _Teller(as_json)
@@ -121,7 +122,7 @@ class _Teller:
         self._package: str | None = None
 
     def listener(self) -> Any:
-        from cota.publish.rollout import Listener
+        from cota.publish.course import Listener
 
         return Listener(self._published, self._assigned, self._board, self._wave, self._trouble)
 
@@ -183,7 +184,7 @@ class _Teller:
             say(f"Done: {one_line(self.what)} is out.")
             return
         say(f"Stopped: {one_line(outcome.reason)}")
-        told = {found.code: found.advice for board in late if (found := explain(board.error)) is not None}
+        told = advice_of(release) | {found.code: found.advice for board in late if (found := explain(board.error)) is not None}
         for code, advice in told.items():
             say(f"{code}: {one_line(advice)}")
         say(outcome.next_step)

@@ -7,6 +7,7 @@ import click
 
 from cota.cli.common import connected, count, json_option, profile_option, say, server_option, tell_json
 from cota.cli.text import one_line
+from cota.errors import AnswerIsNoError
 
 if TYPE_CHECKING:
     from cota.thingsboard import Client
@@ -46,11 +47,12 @@ def command(server: str | None, profile: str | None, devices: tuple[str, ...], e
     if as_json:
         for board in boards:
             tell_json(board_line(board))
-        return
-    if not boards:
-        say("There is no device yet; `cota sim` or `cota install` brings one.")
-        return
-    _show(boards, every or bool(devices))
+    elif boards:
+        _show(boards, every or bool(devices))
+    elif not devices:
+        none = "There is no device yet" if profile is None else f"No device has the profile {profile!r} yet"
+        say(f"{none}; `cota sim` or `cota install` brings one.")
+    check_gone(boards, devices)
 
 
 def find_boards(client: "Client", profile: str | None, devices: tuple[str, ...]) -> "list[Board]":
@@ -66,6 +68,21 @@ def find_boards(client: "Client", profile: str | None, devices: tuple[str, ...])
         client.profiles.need(profile)
     ids = [id_of(client.devices.need(name)) for name in devices] if devices else None
     return [board_of(member) for member in client.fleet.find(boards_query(None if profile is None else [profile], ids))]
+
+
+def gone_of(boards: "list[Board]", devices: tuple[str, ...]) -> list[str]:
+    """Give the devices that were named and are not among the boards."""
+    return sorted(set(devices) - {board.name for board in boards})
+
+
+def check_gone(boards: "list[Board]", devices: tuple[str, ...]) -> None:
+    """Fail where a device that was named is not among the boards.
+
+    Raises:
+        AnswerIsNoError: There is one; it was there when it was looked up.
+    """
+    if gone := gone_of(boards, devices):
+        raise AnswerIsNoError(f"Deleted meanwhile: {', '.join(gone)}.", "`cota devices` lists those that are there.")
 
 
 def board_line(board: "Board") -> dict[str, Any]:

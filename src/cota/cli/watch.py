@@ -57,7 +57,7 @@ def command(
 
     Exit code with --until-done 0: all of them are UPDATED. 1: one FAILED, nothing is assigned, or the time was up. Without it 0.
     """
-    from cota.cli.status import board_line, explain_errors
+    from cota.cli.status import board_line, check_gone, explain_errors, gone_of
     from cota.thingsboard import id_of
     from cota.thingsboard.boards import Release, boards_query
     from cota.thingsboard.live import Watch
@@ -82,10 +82,12 @@ def command(
                 if watch.why_not != told:
                     told = watch.why_not
                     show.say(f"{told}; asking every {interval:g} s instead" if told else "the server tells changes again")
-                if until_done and not _left(watch, wanted):
+                if (until_done and not _left(watch, wanted)) or (devices and not watch.boards):
                     break
                 if end is not None and time.monotonic() >= end:
                     break
+    if not watch.boards:
+        check_gone([], devices)
     if not until_done:
         context.exit(0)
     boards = [board for board in watch.boards if board.assigned and (wanted is None or board.assigned == wanted)]
@@ -99,9 +101,12 @@ def command(
         say(f"{board.name}: not done, {board.state} of {board.assigned or 'no release'}" + (f": {board.error}" if board.error else ""))
     for board in failed:
         say(f"{board.name}: FAILED: {board.error}")
+    gone = gone_of(watch.boards, devices)
+    for name in gone:
+        say(f"{name}: deleted meanwhile")
     done = len(boards) - len([board for board in boards if board in left]) - len(failed)
     say(f"{count(done, 'device')} updated, {len(failed)} failed, {len(left)} not done.")
-    context.exit(0 if boards and not left and not failed else 1)
+    context.exit(0 if boards and not left and not failed and not gone else 1)
 
 
 def _tick(timeout: float | None) -> float:

@@ -17,6 +17,10 @@ URL, API_KEY, USERNAME, PASSWORD = "COTA_URL", "COTA_API_KEY", "COTA_USERNAME", 
 _HOW = f"`cota login --url URL` signs in; or set {URL} and {API_KEY}, or {URL}, {USERNAME} and {PASSWORD}."
 
 
+class NobodyError(CotaError):
+    """Nothing says which server is meant, or who signs in there."""
+
+
 @dataclass(frozen=True)
 class Access:
     """An address and one way to sign in there.
@@ -51,39 +55,66 @@ class Access:
         )
 
 
-def find_access(server: str | None = None, environ: Mapping[str, str] | None = None) -> Access:
+def find_access(server: str | None = None, environ: Mapping[str, str] | None = None, *, url: str | None = None) -> Access:
     """Return how to reach a server.
 
     Args:
         server: Its name in the book; None means the environment's or the default one.
         environ: The environment; None is the process's own.
+        url: Its address, in place of the environment's.
 
     Raises:
-        CotaError: None is known, or a way to sign in lacks.
+        NobodyError: None is known, or nobody signed in there.
+        CotaError: A way to sign in is there by half, or what was kept is gone.
     """
     variables = os.environ if environ is None else environ
     env = {name: value for name in (URL, API_KEY, USERNAME, PASSWORD) if (value := variables.get(name, "").strip())}
+    asked, said_by = (url, "--url") if url else (env.get(URL), URL)
     book = Book.read()
-    found = book.find(server)
-    url = env.get(URL) or (found[1].url if found else None)
-    if url is None:
+    address = str(checked_url(asked)) if asked else None
+    found = book.find(server) if server is not None or address is None else book.at(address)
+    if address is None:
+        address = found[1].url if found else None
+    if address is None:
         known = f"Name one: --server {' or '.join(sorted(book.servers))}." if book.servers else _HOW
-        raise CotaError("It is not known which server is meant.", known)
-    url = str(checked_url(url))
-    name = found[0] if found and found[1].url == url else None
-    if server is not None and name is None:
-        raise CotaError(f"{URL} is {url}, and the server {server!r} is another one.", f"Unset {URL}, or leave --server out.")
+        raise NobodyError("It is not known which server is meant.", known)
+    if server is not None and (found is None or found[1].url != address):
+        raise CotaError(
+            f"{said_by} is {address}, and the server {server!r} is another one.",
+            f"{'Unset' if said_by == URL else 'Leave out'} {said_by}, or leave --server out.",
+        )
+    name = found[0] if found else None
     where = f"the environment ({', '.join(sorted(env))})"
     if API_KEY in env:
-        return Access(name, url, None, "API key", where, api_key=env[API_KEY])
+        return Access(name, address, None, "API key", where, api_key=env[API_KEY])
     if USERNAME in env and PASSWORD in env:
-        return Access(name, url, env[USERNAME], "password", where, password=env[PASSWORD])
+        return Access(name, address, env[USERNAME], "password", where, password=env[PASSWORD])
     for given, other in ((USERNAME, PASSWORD), (PASSWORD, USERNAME)):
         if given in env:
             raise CotaError(f"{given} is set and {other} is not.", f"Set both, or {API_KEY}, or neither.")
-    if found is None or name is None:
-        raise CotaError(f"{url} (from {URL}) is a server that nobody signed in to here.", _HOW)
+    if found is None:
+        raise NobodyError(f"{address} (from {said_by}) is a server that nobody signed in to here.", _HOW)
     return _kept(*found)
+
+
+def known_access(server: str | None = None, *, url: str | None = None, near: str | None = None) -> Access | None:
+    """Return how to reach a server; None where nobody signed in, for what can go on without.
+
+    Args:
+        server: Its name in the book; None means the environment's or the default one.
+        url: Its address, in place of the environment's.
+        near: An address that chooses among the servers of the book where nothing else names one.
+
+    Raises:
+        CotaError: A way to sign in is there by half, what was kept is gone, or no server has this name.
+    """
+    if server is None and url is None and near is not None and not os.environ.get(URL, "").strip():
+        found = Book.read().at(near)
+        server = found[0] if found else None
+    try:
+        return find_access(server, url=url)
+    except NobodyError:
+        return None
 
 
 def _kept(name: str, entry: Entry) -> Access:

@@ -90,6 +90,11 @@ class Book:
             raise CotaError(f"No server is named {name!r} here.", f"{known} `cota login --server {name} --url URL` adds it.")
         return name, self.servers[name]
 
+    def at(self, url: str) -> tuple[str, Entry] | None:
+        """Return the server of this address, the default before others; None where there is none."""
+        names = sorted(self.servers, key=lambda name: (name != self.default, name))
+        return next(((name, self.servers[name]) for name in names if self.servers[name].url == url), None)
+
 
 def _path() -> Path:
     return files.folder() / "servers.json"

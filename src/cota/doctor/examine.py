@@ -6,6 +6,7 @@ from functools import partial
 from cota.doctor import drive_checks, report_checks, server_checks, source_checks
 from cota.doctor.chain import Said, Step, UncheckedError, WrongError, walk
 from cota.doctor.facts import Facts
+from cota.drive.answers import is_same_server
 from cota.drive.boot_out import BoardInfo
 from cota.thingsboard import ThingsBoardError
 
@@ -42,7 +43,7 @@ def _check_device(facts: Facts) -> Said:
     """The operator may look at the device, which is this board's."""
     client = facts.operator()
     if client is None:
-        raise UncheckedError("no credentials of the operator are known", "Set COTA_API_KEY, or COTA_USERNAME and COTA_PASSWORD.")
+        raise UncheckedError("no credentials of the operator are known", "Sign in with `cota login`.")
     if not facts.device_name:
         raise UncheckedError("the device's name is not known", "Give it with --device.")
     try:
@@ -62,4 +63,6 @@ def _check_device(facts: Facts) -> Said:
                 f"The device {facts.device_name} has another token than the board.", "Run `cota install --device` with its name."
             )
         raise UncheckedError(f"the device {facts.device_name} is another board's", "Give the device's name with --device.")
-    return Said(f"{facts.device_name}, profile {device.get('type')}")
+    elsewhere = facts.server is not None and not is_same_server(client.url, facts.server)
+    notes = [f"It was looked for at {client.url}, where you are signed in; the board asks {facts.server}."] if elsewhere else []
+    return Said(f"{facts.device_name}, profile {device.get('type')}", notes)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cota.config import Access
 from cota.doctor.net import Net
-from cota.drive.server import Access
 from cota.drive.target import Target
 from cota.thingsboard import Client
 
@@ -63,5 +63,5 @@ class Facts:
     def secrets(self) -> list[str]:
         """What must not be shown."""
         told = [] if self.settings is None else [value for key, value in self.settings.items() if "PASSWORD" in key or "TOKEN" in key]
-        own = [] if self.access is None else [self.access.password or "", self.access.api_key or ""]
+        own = [] if self.access is None else [self.access.password or "", self.access.api_key or "", self.access.refresh_token or ""]
         return sorted({self.token, *told, *own}, key=len, reverse=True)

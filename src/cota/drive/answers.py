@@ -1,9 +1,12 @@
 """What a settings.toml must say for a board to join its network and to find its server."""
 
+import contextlib
 from collections.abc import Mapping
 
 import httpx2
 
+from cota.drive.settings_file import SETTINGS, read_settings
+from cota.drive.target import Target
 from cota.errors import CotaError
 from cota.thingsboard.address import checked_url, is_loopback
 
@@ -46,6 +49,13 @@ def server_of(values: Mapping[str, str]) -> str | None:
         rest, scheme = scheme, "http" if port in _HTTP_PORTS else "https"
     host = rest.split("/")[0]
     return str(checked_url(f"{scheme}://{host}:{port}" if port and ":" not in host else f"{scheme}://{host}"))
+
+
+def server_on(target: Target) -> str | None:
+    """Give the server that a drive's settings.toml names; None where it names none, or cannot be read."""
+    with contextlib.suppress(CotaError, UnicodeDecodeError):
+        return server_of(read_settings((target.read(SETTINGS) or b"").decode("utf-8")).values)
+    return None
 
 
 def server_settings(url: str, there: Mapping[str, str]) -> dict[str, str]:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cota.drive import known
-from cota.drive.settings_file import fill_in, read_settings
+from cota.drive.settings_file import SETTINGS, fill_in, read_settings
 from cota.drive.target import Entry, RefusedError, Target
 
-SETTINGS = "settings.toml"
 # New contents of files that must never be half there wait under these names until they are whole; all are 8.3 names.
 WAITING = {
     "cota.usb": "cota_u.new",
@@ -24,6 +23,7 @@ WAITING = {
 }
 # While it lies there, boot.py leaves the drive to the computer: an upgrade that is interrupted can be run again.
 MARKER, MARKER_TEXT = "cota.usb", b"cota install\n"
+TICKET = "cota_t.new"  # a token that the board is being provisioned with; see cota.drive.provision
 COPY = "lib/boot_own.py"  # updates never delete what is in lib/
 _OLD_LIBRARY = "lib/ota.py"
 

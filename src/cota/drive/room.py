@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from cota.drive.plan import WAITING, Action
+from cota.drive.plan import WAITING, Action, Plan
+from cota.drive.target import RefusedError, Target
 
 _ENTRY = 32  # bytes of a name's entry in a folder; a long name takes one more for each 13 characters (FAT long names)
 _LONG = 13
+_SPARE = 96 * 1024  # bytes that a small release takes besides: the updater's store, and the new files beside the old
 _FOLDER_ENTRIES = 2  # `.` and `..`
 
 
@@ -15,6 +17,25 @@ class Room:
 
     peak: int
     final: int
+
+
+def check_room(target: Target, plan: Plan) -> list[str]:
+    """Give what is to be said of the room that a plan leaves.
+
+    Raises:
+        RefusedError: There is not enough for the plan itself.
+    """
+    free, cluster = target.space()
+    room = room_needed(plan.actions, cluster, {path for path in ("lib", "lib/ota") if target.entries(path)})
+    if room.peak > free:
+        raise RefusedError(
+            f"cOTA needs {room.peak:,} bytes on {target.name}, and {free:,} are free.",
+            "Delete what you do not need: libraries that no program imports, .mpy files beside .py ones, examples.",
+        )
+    left = free - room.final
+    if left >= _SPARE:
+        return []
+    return [f"{left:,} bytes will be left: an update needs room for the new files beside the old ones, and may be refused with `space`."]
 
 
 def room_needed(actions: list[Action], cluster: int, folders: set[str]) -> Room:

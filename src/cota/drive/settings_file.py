@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+SETTINGS = "settings.toml"
+
 _KEY_LINE = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(#.*)?$')
 _BARE = re.compile(r"([^\s#]+)\s*(#.*)?$")

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from cota.errors import CotaError
+from cota.errors import AnswerIsNoError, CotaError
 
 
 class DriveError(CotaError):
     """The drive cannot be read or written: the environment is at fault."""
 
 
-class RefusedError(CotaError):
-    """The answer is no: this board or this drive is not one that can be prepared as it is."""
+class RefusedError(AnswerIsNoError):
+    """This board or this drive is not one that can be prepared as it is."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from cota.drive.known import boot_kind
-from cota.drive.plan import MARKER, MARKER_TEXT, SETTINGS, WAITING, Action, Plan
+from cota.drive.plan import MARKER, MARKER_TEXT, TICKET, WAITING, Action, Plan
+from cota.drive.settings_file import SETTINGS
 from cota.drive.target import DriveError, Target
 
 _TRIES = 2  # a block that was read back wrong is written once more; a second time is a defect
@@ -78,7 +79,7 @@ def _check(target: Target, path: str, data: bytes) -> None:
 def _clear(target: Target, plan: Plan) -> None:
     """Remove what an interrupted installation left waiting."""
     for folder in ("", "lib/ota"):
-        waiting = {path for path in WAITING.values() if path.rpartition("/")[0] == folder}
+        waiting = {path for path in (*WAITING.values(), TICKET) if path.rpartition("/")[0] == folder}
         for entry in target.entries(folder):
             path = f"{folder}/{entry.name}" if folder else entry.name
             if path in waiting:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,6 +25,9 @@ from cota.lab.rest.rpc import RpcApi
 from cota.lab.rest.telemetry import TelemetryApi
 from cota.page.lab import LabPage
 
+if TYPE_CHECKING:
+    from cota.lab.githost import GitToken
+
 _REST = (TelemetryApi, QueryApi, DevicesApi, ProfilesApi, PackagesApi, AccountApi, RpcApi, DashboardsApi)
 
 
@@ -36,7 +39,7 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
         git_routes: The Git host's routes, tried after ours.
     """
 
-    page = LabPage(closing=lambda: core.hub.closed)
+    page = LabPage(closing=lambda: core.hub.closed, live=core.live)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -59,14 +62,27 @@ def build(core: Core, git_routes: list[BaseRoute]) -> Starlette:
     return Starlette(routes=[*routes, *page.routes(), *git_routes], lifespan=lifespan, exception_handlers=handlers)
 
 
-def git_routes(repositories: Mapping[str, Path], rate_limit: int | None) -> list[BaseRoute]:
+def git_routes(
+    repositories: Mapping[str, Path],
+    rate_limit: int | None,
+    rate_window: int | None = None,
+    tokens: "Mapping[str, str | GitToken] | None" = None,
+) -> list[BaseRoute]:
     """Return the Git host's routes for these repositories, "owner/name" -> path.
+
+    Args:
+        repositories: What is served.
+        rate_limit: Calls in a window that an address has; None refuses nobody.
+        rate_window: Seconds of a window; None is GitHub's hour.
+        tokens: What opens the private ones.
 
     Raises:
         CotaError: A path is no repository.
     """
     # Imported here: a lab without repositories starts without the Git library.
-    from cota.lab.githost import routes
-    from cota.lab.githost.access import RateLimit
+    from cota.lab.githost import RateLimit, routes
 
-    return routes(repositories, None if rate_limit is None else RateLimit(rate_limit))
+    limit = None
+    if rate_limit is not None:
+        limit = RateLimit(rate_limit) if rate_window is None else RateLimit(rate_limit, rate_window)
+    return routes(repositories, limit, tokens=tokens)

@@ -10,9 +10,14 @@ _PRIVATE = [(b"cache-control", b"no-store"), (b"referrer-policy", b"no-referrer"
 
 def kind_of(path: str) -> str:
     """Return which of KINDS a path belongs to."""
-    if path.startswith("/api/v3/"):
+    # With less behind it "repos" is the token of a device.
+    if path.startswith("/api/v1/repos/") and path.count("/") > 4:
+        return "git-raw" if path.split("/")[6:7] == ["raw"] else "git-api"
+    if path.startswith("/api/v4/projects/"):
+        return "git-raw" if path.endswith("/raw") else "git-api"
+    if path.startswith(("/api/v3/", "/v1/packages/gh/")):
         return "git-api"
-    if path.startswith("/raw/"):
+    if path.startswith(("/raw/", "/gh/")) or path.split("/")[3:5] == ["-", "raw"]:
         return "git-raw"
     return "thingsboard" if path.startswith("/api/") else "git-web"
 

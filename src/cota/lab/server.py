@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -22,6 +23,9 @@ from cota.lab.data.store import Store
 from cota.lab.ota import DEFAULT_PACE_SECONDS
 from cota.lab.rest.live import MAX_MESSAGE_BYTES
 from cota.serving import ReadyServer, Serving, listen
+
+if TYPE_CHECKING:
+    from cota.lab.githost import GitToken
 
 # Long polls end by themselves when the lab stops; what is still busy after this is cut.
 _GRACE_SECONDS = 1
@@ -43,7 +47,10 @@ class LabConfig:
             an empty one starts no Git host at all.
         password: The administrator's; None makes one for a new database and keeps the one of an old.
         ota_pace: Seconds between two devices of the OTA queue.
-        rate_limit: API calls an hour that the Git host allows an address; None counts without refusing.
+        rate_limit: API calls in a window that the Git host allows an address; None counts without refusing.
+        rate_window: Seconds of such a window, which begins with an address's first call; None is GitHub's hour.
+        git_tokens: "owner/name" -> the token that opens that repository, as text or, where it expires, as a `GitToken`; without it the
+            repository is not found, as on the real hosts. A repository that is not named here is public.
         certfile: The TLS certificate chain (PEM); None serves plain HTTP.
         keyfile: The certificate's key (PEM).
         timing: All waiting times, for tests; `ota_pace` wins over the one in there.
@@ -56,6 +63,8 @@ class LabConfig:
     password: str | None = None
     ota_pace: float = DEFAULT_PACE_SECONDS
     rate_limit: int | None = None
+    rate_window: int | None = None
+    git_tokens: "Mapping[str, str | GitToken]" = field(default_factory=dict, repr=False)
     certfile: Path | None = None
     keyfile: Path | None = None
     timing: Timing = field(default_factory=Timing)
@@ -75,7 +84,8 @@ class Lab(Serving):
     """
 
     def __init__(self, config: LabConfig) -> None:
-        routes = app.git_routes(config.repositories, config.rate_limit) if config.repositories else []
+        given = (config.repositories, config.rate_limit, config.rate_window, config.git_tokens)
+        routes = app.git_routes(*given) if config.repositories else []
         with contextlib.ExitStack() as undo:
             self._socket = undo.enter_context(listen(config.host, config.port, _BACKLOG))
             store = Store(config.db)

@@ -11,8 +11,11 @@ MAX_PART = 100  # bytes of UTF-8
 MAX_IGNORE = 4096  # bytes of .cotaignore
 IGNORE_FILE = ".cotaignore"
 SETTINGS_FILE = "settings.toml"
-KEPT = ("cota.usb", "main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/")
+KEPT = ("main.py", "boot.py", "safemode.py", SETTINGS_FILE, "lib/")
+# Names of the system and of the drive's owner, never part of a release: one that brought cota.usb would give the drive to USB.
 SYSTEM = (
+    "cota.usb",
+    "cota.usb/",
     "boot_out.txt",
     "sd/",
     "system volume information/",
@@ -47,7 +50,8 @@ def _is_alias(part: str) -> bool:
     return bool(_ALIAS.fullmatch(stem)) and len(name) + len(digits) < 8 and part == part.upper()
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
+    """The name as FAT compares it: the letters of ASCII in lower case."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
 
 
@@ -55,7 +59,7 @@ def clash(one: str, other: str) -> bool:
     """True if two different files cannot both be on a FAT drive: same name but for case, or one is a folder of the other."""
     for a, b in zip(one.split("/"), other.split("/"), strict=False):
         if a != b:
-            return _fold(a) == _fold(b)
+            return fold(a) == fold(b)
     return True
 
 
@@ -69,7 +73,7 @@ class Rules:
     """
 
     def __init__(self, keep: Iterable[str] = (), update_settings: bool = False, ignore: str = "") -> None:
-        own = [name for name in (_fold(k.strip()).removeprefix("./").lstrip("/") for k in keep) if name]
+        own = [name for name in (fold(k.strip()).removeprefix("./").lstrip("/") for k in keep) if name]
         self._kept = [*KEPT, *SYSTEM, *own, *(name + "/" for name in own)]
         self._update_settings = update_settings
         lines = (line.strip() for line in ignore.split("\n"))
@@ -77,12 +81,12 @@ class Rules:
 
     def skips(self, path: str) -> bool:
         """True if this file of the release stays off the board."""
-        low = _fold(path)
+        low = fold(path)
         return _matches(SYSTEM, low) or _is_apple(low) or (low == SETTINGS_FILE and not self._update_settings) or self._ignores(path)
 
     def keeps(self, path: str) -> bool:
         """True if this file on the drive stays although the release lacks it."""
-        low = _fold(path)
+        low = fold(path)
         return _matches(self._kept, low) or _is_apple(low)
 
     def _ignores(self, path: str) -> bool:

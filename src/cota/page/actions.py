@@ -1,6 +1,7 @@
 """The routes of the page's API: log in and out, look, and do what an operator confirmed."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -10,13 +11,19 @@ from starlette.routing import Route
 from cota.page import explain, forms
 from cota.page.backend import ChangedError, Target
 from cota.page.hub import Hub
+from cota.page.packages import InUseError, TakenError
 from cota.page.sessions import Operator
-from cota.page.web import PageError, cookie_name, operator_of, read_object, route, set_cookie
+from cota.page.web import MAX_FILE, PageError, cookie_name, operator_of, read_bytes, read_object, route, set_cookie
+from cota.thingsboard.errors import ThingsBoardError
+from cota.thingsboard.session import Json
 
 # Devices in one POST; the page sends more in portions, and shows how far it is.
 MOST_TARGETS = 100
 _ID = re.compile(r"[0-9a-fA-F-]{36}")
 _MOST_TEXT = 255
+# Files that are sent at the same time; each is held in memory until the server has it.
+_MOST_UPLOADS = 4
+_LOOK_AGAIN = "Some fields need another look."
 
 
 class Actions:
@@ -28,6 +35,7 @@ class Actions:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._uploads = 0
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -39,6 +47,8 @@ class Actions:
             ("GET", "/api/device/{id}", self.device),
             ("GET", "/api/packages", self.packages),
             ("POST", "/api/packages", self.create_package),
+            ("POST", "/api/packages/file", self.upload_package),
+            ("POST", "/api/packages/{id}/delete", self.delete_package),
             ("GET", "/api/profile/{id}/reach", self.reach),
             ("GET", "/api/wave", self.wave),
             ("POST", "/api/assign", self.assign),
@@ -64,10 +74,12 @@ class Actions:
         cookie = operator.cookie if operator else held or sessions.new_cookie()
         body = {
             "user": operator.name if operator else None,
+            "ended": None if operator else sessions.why_ended(held),
             "server": door.server,
             "door": door.kind,
             "csrf": sessions.csrf(cookie),
             "most": MOST_TARGETS,
+            "largest": MAX_FILE,
         }
         response = JSONResponse(body)
         if cookie != held:
@@ -83,9 +95,11 @@ class Actions:
     async def log_out(self, request: Request) -> Response:
         """End the session, here and at the server, in every tab."""
         operator = self._operator(request)
-        self._hub.sessions.end(operator, "You logged out.")
-        response = JSONResponse({})
-        set_cookie(request, response, self._hub.sessions.new_cookie())
+        response, cookie, why = JSONResponse({}), self._hub.sessions.new_cookie(), "You logged out."
+        self._hub.sessions.end(operator, why)
+        # Other tabs ask with this cookie from now on, and shall hear why as well.
+        self._hub.sessions.tell(cookie, why)
+        set_cookie(request, response, cookie)
         return response
 
     async def errors(self, request: Request) -> Response:
@@ -101,14 +115,50 @@ class Actions:
     async def packages(self, request: Request) -> Response:
         """Answer packages and profiles."""
         operator = self._operator(request)
-        return JSONResponse(await self._hub.ask(operator, operator.backend.packages))
+        return JSONResponse(await self._hub.ask(operator, operator.backend.packages.all))
 
     async def create_package(self, request: Request) -> Response:
         """Make a URL package; what is wrong with it is told by field."""
         operator, given = self._operator(request), await read_object(request)
         if wrong := forms.check_package(given):
-            raise PageError(422, "Some fields need another look.", fields=wrong)
-        return JSONResponse(await self._hub.ask(operator, operator.backend.create_package, given))
+            raise PageError(422, _LOOK_AGAIN, fields=wrong)
+        return JSONResponse(await self._make(operator, operator.backend.packages.create, given))
+
+    async def upload_package(self, request: Request) -> Response:
+        """Make a package of a file: the fields are in the address, the body is the file."""
+        operator, given = self._operator(request), dict(request.query_params)
+        if self._uploads >= _MOST_UPLOADS:
+            raise PageError(503, "Others are sending files just now. Try again in a minute.")
+        self._uploads += 1
+        try:
+            data = await read_bytes(request, MAX_FILE)
+            if data is None:
+                raise PageError(413, _LOOK_AGAIN, fields={"file": f"This file is too large: at most {MAX_FILE // 1_000_000} MB."})
+            name = given.get("file", "")
+            if wrong := forms.check_file(given, name, data):
+                raise PageError(422, _LOOK_AGAIN, fields=wrong)
+            return JSONResponse(await self._make(operator, operator.backend.packages.upload, given, name, data))
+        finally:
+            self._uploads -= 1
+
+    async def _make(self, operator: Operator, work: Callable[..., Json], *values: Any) -> Json:
+        try:
+            return await self._hub.ask(operator, work, *values)
+        except TakenError as error:
+            raise PageError(409, _LOOK_AGAIN, fields={"version": str(error)}) from None
+        except ThingsBoardError as error:
+            if error.status != 413:
+                raise
+            raise PageError(413, _LOOK_AGAIN, fields={"file": f"The server takes no file of this size. {error.hint}"}) from None
+
+    async def delete_package(self, request: Request) -> Response:
+        """Delete a package that nobody has."""
+        operator = self._operator(request)
+        try:
+            await self._hub.ask(operator, operator.backend.packages.delete, _id(request.path_params["id"]))
+        except InUseError as error:
+            raise PageError(409, str(error), hint="Assign another one there first, or none.") from None
+        return JSONResponse({})
 
     async def reach(self, request: Request) -> Response:
         """Answer how many devices an assignment to a profile reaches."""

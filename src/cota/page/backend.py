@@ -2,15 +2,15 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from cota.page import fleet
 from cota.page.fleet import Row
+from cota.page.packages import PagePackages, package_of
 from cota.page.wave import Course
 from cota.thingsboard.devices import Devices, Profiles
 from cota.thingsboard.errors import ThingsBoardError
-from cota.thingsboard.packages import Packages
 from cota.thingsboard.session import Json, Session, id_of
 from cota.thingsboard.telemetry import Telemetry
 
@@ -45,12 +45,16 @@ class Backend:
 
     Args:
         session: The signed-in connection, which this closes.
+
+    Attributes:
+        packages: Its packages.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self._devices, self._profiles = Devices(session), Profiles(session)
-        self._packages, self._telemetry = Packages(session), Telemetry(session)
+        self._telemetry = Telemetry(session)
+        self.packages = PagePackages(session)
 
     def close(self) -> None:
         """Close the connections."""
@@ -75,7 +79,7 @@ class Backend:
         """Return all that is known of a device: its own and its profile's package, its attributes, and its history, newest first."""
         info = self.session.get(dict, f"/api/device/info/{device_id}")
         profile = self._profiles.get(str(info["deviceProfileId"]["id"]))
-        own, inherited = _package_id(info), _package_id(profile)
+        own, inherited = package_of(info), package_of(profile)
         now = int(time.time() * 1000)
         facts = self._telemetry.attributes(device_id, "CLIENT_SCOPE")
         shared = self._telemetry.attributes(device_id, "SHARED_SCOPE")
@@ -85,22 +89,12 @@ class Backend:
             "profile": profile["name"],
             "own": own,
             "inherited": inherited,
-            "package": self._known_package(own or inherited),
+            "package": self.packages.known(own or inherited),
             "facts": facts,
             "retry": shared.get("cota_retry"),
             "url": shared.get("fw_url"),
             "history": self._history(device_id, now),
         }
-
-    def _known_package(self, package_id: str | None) -> Json | None:
-        if package_id is None:
-            return None
-        try:
-            return _shown(self._packages.get(package_id))
-        except ThingsBoardError as error:
-            if error.status == 404:
-                return None
-            raise
 
     def _history(self, device_id: str, now: int) -> list[dict[str, Any]]:
         params: dict[str, str | int | bool] = {"keys": ",".join(_HISTORY_KEYS), "startTs": now - _HISTORY_MS, "endTs": now + 60_000}
@@ -116,23 +110,6 @@ class Backend:
         """Return a device's way through the update that was assigned at this time."""
         found = self._telemetry.history(device_id, ["fw_state"], assigned, until, limit=_COURSE_LINES)
         return Course(assigned, [(sample.time, str(sample.value)) for sample in found.get("fw_state", [])])
-
-    def packages(self) -> dict[str, Any]:
-        """Return every firmware package, the newest first, and every profile with its package."""
-        packages = [_shown(package) for package in self._packages.list() if package["type"] == "FIRMWARE"]
-        profiles = [
-            {"id": id_of(profile), "name": profile["name"], "package": _package_id(profile), "default": bool(profile.get("default"))}
-            for profile in self._profiles.list()
-        ]
-        return {"packages": packages[::-1], "profiles": profiles}
-
-    def create_package(self, given: Mapping[str, str]) -> Json:
-        """Make a URL package. The fields are checked (see forms)."""
-        checksum = given.get("checksum", "").strip().lower() or None
-        made = self._packages.create_url(
-            given["title"].strip(), given["version"].strip(), given["url"].strip(), given["profile"], checksum=checksum
-        )
-        return _shown(made)
 
     def reached(self, profile_id: str) -> int:
         """Count the devices that an assignment to a profile reaches: those without a package of their own."""
@@ -174,7 +151,7 @@ class Backend:
         """
 
         def change(profile: Json) -> None:
-            if _package_id(profile) != seen:
+            if package_of(profile) != seen:
                 raise ChangedError
             profile["firmwareId"] = None if package_id is None else {"entityType": "OTA_PACKAGE", "id": package_id}
 
@@ -203,19 +180,3 @@ class Backend:
 def _concerns_all(error: ThingsBoardError) -> bool:
     """Whether the next device would meet the same: no server, no right to ask, or too many questions."""
     return error.status in {None, 401, 403, 429} or (error.status or 0) >= 500
-
-
-def _package_id(thing: Json) -> str | None:
-    found = thing.get("firmwareId")
-    return str(found["id"]) if isinstance(found, dict) else None
-
-
-def _shown(package: Json) -> Json:
-    keys = ("title", "version", "tag", "url", "hasData", "fileName", "dataSize", "checksumAlgorithm", "checksum")
-    profile = package.get("deviceProfileId") or {}
-    return {
-        "id": id_of(package),
-        "created": package["createdTime"],
-        "profile": profile.get("id"),
-        **{key: package.get(key) for key in keys},
-    }

@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 from cota.page.backend import Backend
 from cota.page.doors import Door
+from cota.page.ears import Ears, RemoteEars
 from cota.page.fleet import Row
 from cota.page.sessions import IDLE_SECONDS, Operator, Sessions
 from cota.page.watcher import Watcher
 from cota.page.wave import Course, series
 from cota.thingsboard.errors import ThingsBoardError
+from cota.thingsboard.session import Session
 
 _T = TypeVar("_T")
 # Threads of our own: the lab hashes passwords in the loop's usual ones, and a log-in through the lab would wait for itself.
@@ -32,10 +34,18 @@ class Hub:
         door: Who is let in, and where to.
         idle: Seconds after which a quiet session ends.
         closing: Tells that the server around the page stops, so that open streams end.
+        ears: Makes what hears of changes, given who asks; None listens to the server of whoever is logged in.
     """
 
-    def __init__(self, door: Door, *, idle: float = IDLE_SECONDS, closing: Callable[[], bool] = lambda: False) -> None:
-        self.door, self.closing = door, closing
+    def __init__(
+        self,
+        door: Door,
+        *,
+        idle: float = IDLE_SECONDS,
+        closing: Callable[[], bool] = lambda: False,
+        ears: Callable[[], Ears] | None = None,
+    ) -> None:
+        self.door, self.closing, self._ears = door, closing, ears
         self.sessions = Sessions(idle, self._ended)
         self.streams = 0
         self._watchers: dict[str, Watcher] = {}
@@ -85,7 +95,8 @@ class Hub:
         """Return the watcher of an operator's fleet."""
         tenant = operator.tenant
         if tenant not in self._watchers:
-            self._watchers[tenant] = Watcher(functools.partial(self._look, tenant), functools.partial(self._refused, tenant))
+            ears = self._ears() if self._ears is not None else RemoteEars(functools.partial(self._session, tenant))
+            self._watchers[tenant] = Watcher(functools.partial(self._look, tenant), functools.partial(self._refused, tenant), ears)
         return self._watchers[tenant]
 
     async def _look(self, tenant: str, ids: list[str] | None) -> list[Row]:
@@ -96,6 +107,10 @@ class Hub:
 
     def _asker(self, tenant: str) -> Operator | None:
         return next(iter(self._operators.get(tenant, [])), None)
+
+    def _session(self, tenant: str) -> Session | None:
+        asker = self._asker(tenant)
+        return None if asker is None else asker.backend.session
 
     def _refused(self, tenant: str, error: ThingsBoardError) -> bool:
         asker = self._asker(tenant)
@@ -128,6 +143,8 @@ class Hub:
     def close(self) -> None:
         """End all sessions and wait for the threads."""
         self.sessions.end_all()
+        for watcher in self._watchers.values():
+            watcher.close()
         self._threads.shutdown(wait=True, cancel_futures=False)
 
 

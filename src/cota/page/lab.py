@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
+    from cota.lab.listeners import Listeners
     from cota.page.hub import Hub
 
 PATH = "/page"
@@ -21,10 +22,11 @@ class LabPage:
 
     Args:
         closing: Tells that the lab stops.
+        live: Tells of devices that something is written of.
     """
 
-    def __init__(self, closing: Callable[[], bool]) -> None:
-        self._closing = closing
+    def __init__(self, closing: Callable[[], bool], live: "Listeners") -> None:
+        self._closing, self._live = closing, live
         self._lab: ASGIApp | None = None
         self._hub: Hub | None = None
         self._app: ASGIApp | None = None
@@ -55,12 +57,13 @@ class LabPage:
     def _make(self, loop: asyncio.AbstractEventLoop) -> ASGIApp:
         from cota.page.app import build
         from cota.page.doors import PasswordDoor
+        from cota.page.ears import LabEars
         from cota.page.hub import Hub
         from cota.page.inside import connect_to
 
         if self._lab is None:
             raise RuntimeError("the lab does not run")
-        self._hub = Hub(PasswordDoor("", connect_to(self._lab, loop)), closing=self._closing)
+        self._hub = Hub(PasswordDoor("", connect_to(self._lab, loop)), closing=self._closing, ears=lambda: LabEars(self._live))
         return build(self._hub)
 
 

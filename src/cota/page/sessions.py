@@ -12,6 +12,7 @@ IDLE_SECONDS = 12 * 3600.0
 # However busy: a stolen cookie is worth nothing after a week.
 LONGEST_SECONDS = 7 * 24 * 3600.0
 _MOST = 100  # sessions at once; the one that was quiet for longest goes
+_MOST_ENDED = 1000  # ended sessions of which it is still known why
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Sessions:
     def __init__(self, idle: float, on_end: Callable[[Operator], None]) -> None:
         self._idle, self._on_end = idle, on_end
         self._operators: dict[str, Operator] = {}
+        self._ended: dict[str, str] = {}
         self._secret = secrets.token_bytes(32)
 
     def csrf(self, cookie: str) -> str:
@@ -74,10 +76,21 @@ class Sessions:
             operator.used = now
         return operator
 
+    def why_ended(self, cookie: str) -> str:
+        """Return why the session of a cookie ended, so that each tab that asks hears the same; "" where that is not known."""
+        return self._ended.get(cookie, "")
+
+    def tell(self, cookie: str, why: str) -> None:
+        """Keep the reason for whoever asks with this cookie."""
+        self._ended[cookie] = why
+        if len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+
     def end(self, operator: Operator, why: str) -> None:
         """End a session."""
         if self._operators.pop(operator.cookie, None) is not None:
             operator.ended = why
+            self.tell(operator.cookie, why)
             self._on_end(operator)
 
     def end_all(self) -> None:

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 CSRF_HEADER = "x-csrf-token"
 _MAX_BODY = 256 * 1024  # an assignment of a few thousand devices comes in portions far below this
+# What ThingsBoard's multipart reader takes at most (SPRING_SERVLET_MULTIPART_MAX_FILE_SIZE); its usual limit is lower and its own to tell.
+MAX_FILE = 50 * 1000 * 1000
 # Scripts and styles come from here only and never from text: no inline script, no string that becomes markup (Trusted Types).
 _POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
@@ -94,9 +96,10 @@ def operator_of(request: Request, hub: Hub) -> Operator:
     Raises:
         PageError: 401: nobody.
     """
-    operator = hub.sessions.find(request.cookies.get(cookie_name(request), ""), time.monotonic())
+    cookie = request.cookies.get(cookie_name(request), "")
+    operator = hub.sessions.find(cookie, time.monotonic())
     if operator is None:
-        raise PageError(401, "Your session has ended. Log in again; nothing that you had confirmed is lost.", ended=True)
+        raise PageError(401, hub.sessions.why_ended(cookie) or "Your session has ended. Log in again.", ended=True)
     return operator
 
 
@@ -114,19 +117,29 @@ def check_post(request: Request, hub: Hub) -> None:
         raise PageError(403, "This page is out of date. Load it again.", reload=True)
 
 
+async def read_bytes(request: Request, most: int) -> bytes | None:
+    """Return the body, or None where it is longer than `most`; what is more is not read."""
+    if int(request.headers.get("content-length") or 0) > most:  # a number: the server in front has looked
+        return None
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            return None
+    return bytes(body)
+
+
 async def read_object(request: Request) -> dict[str, Any]:
     """Return the body as a JSON object.
 
     Raises:
         PageError: It is none, or too long.
     """
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BODY:
-            raise PageError(413, "That is too much at once.")
+    body = await read_bytes(request, _MAX_BODY)
+    if body is None:
+        raise PageError(413, "That is too much at once.")
     with contextlib.suppress(ValueError, RecursionError):
-        given = json.loads(bytes(body))
+        given = json.loads(body)
         if isinstance(given, dict):
             return given
     raise PageError(400, "The page sent something that is no JSON object.")
@@ -143,6 +156,8 @@ def route(method: str, path: str, hub: Hub, handler: Callable[[Request], Awaitab
         except PageError as error:
             return JSONResponse(error.body, error.status)
         except ThingsBoardError as error:
+            if error.status == 401 and (why := hub.sessions.why_ended(request.cookies.get(cookie_name(request), ""))):
+                return JSONResponse({"message": why, "ended": True}, 401)
             return JSONResponse({"message": error.message, "hint": error.hint, "ended": error.status == 401}, _status(error))
         except RefusedError as error:
             return JSONResponse({"message": error.message, "hint": error.hint}, 403)

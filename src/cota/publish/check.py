@@ -22,9 +22,17 @@ _HOOK = b"# cOTA hook 2"
 _JOURNAL = b"/cota_sys/s/j"
 _BOOT_BYTES = 512
 _MAX_FILES = 2000
+_MAX_FOLDERS = 400  # that a board's look through its drive remembers at once
+# Names in one folder: a board holds them all while it looks through it, and 500 of them cost it 21 kB (see Benchmarks).
+_MANY_NAMES = 250
 # CircuitPython's compiled modules begin with this letter; MicroPython's, which it refuses, with M.
 _MPY = b"C"
 _SECTOR = 512
+# boot.py and the updater need these; CircuitPython looks for them at the root and in lib/ before it takes its own.
+_NEEDED = ("ota", "json", "binascii")
+# What the recovery compiles before it changes anything, empty files for broken ones.
+_GUARDS = ("boot.py", "safemode.py")
+_LIBRARY = "lib/ota/"
 # About what the board's own files take besides: lib/ota without comments, boot.py, main.py, settings, the updater's state.
 OWN_BYTES = 110 * 1024
 # Any form of the statement that imports the library; a word such as "total" does not count.
@@ -77,6 +85,8 @@ def check(files: Iterable[File], read: Read) -> list[Finding]:
     wanted = [file for file in kept if file.is_plain and (file.path.endswith((".py", ".mpy")) or file.size <= _MAX_LFS)]
     wanted += [file for file in kept if file.is_plain and file.path in PROGRAMS and file not in wanted]
     data = read(wanted)
+    if not found:
+        found += _of_folders(kept)
     found += _of_contents(data)
     found += _of_programs(kept, data)
     found += _of_room(kept)
@@ -104,12 +114,18 @@ def _of_paths(everything: list[File], kept: list[File]) -> Iterator[Finding]:
             yield _refused(code, file.path)
         elif low == "boot.py" and (file.path != "boot.py" or file.size != _BOOT_BYTES):
             yield _refused("boot_hook", file.path, f"{file.size:,} bytes, and the hook has {_BOOT_BYTES}")
-        elif low == "ota.py" or low.startswith("ota/"):
+        elif _hides(low):
             yield _refused("shadow", file.path)
         elif _is_in_the_way(low):
             yield _refused("path_kept", file.path)
         else:
             yield from _of_case(file.path, names)
+
+
+def _hides(low: str) -> bool:
+    """Whether a file, or a folder that it is in, would be imported in place of what the updater needs; as the board reckons it."""
+    bare = low.replace("lib/ota", "").replace("lib/", "").replace(".mpy", "").replace(".py", "")
+    return bare.split("/")[0] in _NEEDED
 
 
 def _is_in_the_way(low: str) -> bool:
@@ -129,6 +145,33 @@ def _of_case(path: str, names: dict[str, str]) -> Iterator[Finding]:
             return
 
 
+def _of_folders(kept: list[File]) -> Iterator[Finding]:
+    """Look at the tree as a board does that holds it and looks for the release after it."""
+    names: dict[str, int] = {}
+    inside: dict[str, set[str]] = {}
+    for file in kept:
+        names[file.path.rpartition("/")[0]] = names.get(file.path.rpartition("/")[0], 0) + 1
+        parts = file.path.split("/")
+        for end in range(1, len(parts)):
+            inside.setdefault("/".join(parts[: end - 1]), set()).add("/".join(parts[:end]))
+    names = {folder: count + len(inside.get(folder, ())) for folder, count in names.items()}
+    inside[""] = {
+        folder for folder in inside.get("", set()) if f"{folder.lower()}/" not in (*KEPT, *SYSTEM)
+    }  # a board does not look into these
+    if (most := _most_waiting(inside, "")) > _MAX_FOLDERS:
+        yield _refused("too_many", "", f"{most:,} folders side by side, and a board looks through {_MAX_FOLDERS} at once")
+    folder, count = max(names.items(), key=lambda one: one[1], default=("", 0))
+    if count > _MANY_NAMES:
+        text = f"{count:,} files in one folder, whose names a Pico W may have no room for beside its program; spread them over several"
+        yield Finding("warning", "memory", folder, text)
+
+
+def _most_waiting(inside: Mapping[str, set[str]], folder: str) -> int:
+    """How many folders wait at most while one is looked through depth first, whatever the order of its names."""
+    here = inside.get(folder, set())
+    return max([len(here), *(len(here) - 1 + _most_waiting(inside, one) for one in here)])
+
+
 def _of_contents(data: Mapping[str, bytes]) -> Iterator[Finding]:
     for path, content in data.items():
         if len(content) <= _MAX_LFS and content.startswith(_LFS):
@@ -136,7 +179,8 @@ def _of_contents(data: Mapping[str, bytes]) -> Iterator[Finding]:
         elif path == "boot.py" and len(content) == _BOOT_BYTES and not (content.startswith(_HOOK) and _JOURNAL in content):
             yield _refused("boot_hook", path)
         elif path.endswith(".py") or path in PROGRAMS:
-            wrong = syntax.problem(content)
+            is_guard = path in _GUARDS or path.startswith(_LIBRARY)
+            wrong = "it is empty, and a board installs no such file there" if is_guard and not content else syntax.problem(content)
             if wrong:
                 yield Finding("refused", "syntax", path, f"{wrong}; mend it, or name the file in .cotaignore")
         elif path.endswith(".mpy") and not content.startswith(_MPY):

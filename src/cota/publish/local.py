@@ -6,10 +6,12 @@ from typing import Self
 
 from cota.errors import AnswerIsNoError, CotaError
 from cota.git import Entry, NoSuchPathError, Repository
+from cota.git.find import find_repository
 from cota.publish.address import Address, read_address
 from cota.publish.source import File, Snapshot
 
 _REMOTE = "origin"
+_MAX_LISTED = 100_000  # GitHub says "truncated" beyond (docs.github.com, Get a tree)
 
 
 class LocalSource:
@@ -23,7 +25,7 @@ class LocalSource:
     """
 
     def __init__(self, path: Path) -> None:
-        self._repository = Repository(_top(path))
+        self._repository = Repository(find_repository(path))
         try:
             self._repository.require_sha1()
             self.address = self._address()
@@ -59,7 +61,13 @@ class LocalSource:
         repository = self._repository
         commit = repository.resolve(ref or "HEAD")
         prefix = f"{folder}/" if folder else ""
-        entries = [entry for entry in repository.tree(commit) if entry.kind != "tree"]
+        everything = list(repository.tree(commit))
+        if len(everything) > _MAX_LISTED:
+            raise AnswerIsNoError(
+                f"{repository.path} has {len(everything):,} files and folders; a Git host lists {_MAX_LISTED:,}, so boards cannot read it.",
+                "Keep the boards' files in a repository of their own.",
+            )
+        entries = [entry for entry in everything if entry.kind != "tree"]
 
         def file(entry: Entry, skipped: int) -> File:
             return File(entry.name[skipped:], entry.name, entry.mode, entry.sha, entry.size or 0)
@@ -80,14 +88,3 @@ class LocalSource:
 
     def _read(self, files: Iterable[File]) -> Mapping[str, bytes]:
         return {file.path: self._repository.blob(file.sha) for file in files}
-
-
-def _top(path: Path) -> Path:
-    """Find the repository that a folder belongs to, as git does."""
-    start = path.expanduser().resolve()
-    for folder in (start, *start.parents):
-        if (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir()):
-            return folder
-    if not start.exists():
-        raise CotaError(f"{path} does not exist.", "Name a Git repository, or its URL with http:// or https://.")
-    raise AnswerIsNoError(f"{path} is not in a Git repository.", "`git init` and `git commit` make one; or name another with --repo.")

@@ -1,5 +1,6 @@
 """A release that is ready to be published: read, named and checked."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cota.publish.local import LocalSource
 from cota.publish.remote import GitHost, NoSuchRefError, NotReachedError
 from cota.publish.source import Snapshot
 
+RECORD_BYTES, _SEAL_BYTES = 2048, 8  # a board's record of its release, and the checksum in it
 _PYPROJECT = "pyproject.toml"
 _MAX_PYPROJECT = 256 * 1024  # bytes; one is a few kilobytes
 
@@ -66,11 +68,22 @@ def prepare(repo: str, ref: str | None, folder: str, title: str | None, version:
         name = versions.check_name("version", version if version is not None else _version(snapshot))
         called = versions.check_name("title", title if title is not None else snapshot.address.name)
         url = snapshot.address.pinned(snapshot.commit, folder)
+        findings += _check_record(called, name, url)
         findings += check(snapshot.files, snapshot.read)
     if not is_url:
         findings += _look_for(snapshot)
     address = snapshot.address
     return Release(called, name, url, snapshot.commit, folder, address.host, address.is_github, tuple(findings))
+
+
+def _check_record(title: str, version: str, url: str) -> list[Finding]:
+    """See that a board can record what it runs: JSON of at most so many bytes, with the commit and a hash beside (ota.store)."""
+    record = {"commit": "0" * 40, "title": title, "version": version, "url": url, "key": "0" * 40}
+    size = _SEAL_BYTES + len(json.dumps(record, ensure_ascii=False).encode())
+    if size <= RECORD_BYTES:
+        return []
+    text = f"title, version and URL take {size:,} bytes on a board, and it has {RECORD_BYTES:,}"
+    return [Finding("refused", "attributes", "", text)]
 
 
 def _look_for(snapshot: Snapshot) -> list[Finding]:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 
 from cota.explain import explain
+from cota.publish.course import Outcome
 from cota.publish.release import Release
-from cota.publish.rollout import Outcome
 from cota.thingsboard.boards import Board
 
 # Boards, and findings, that the report names; a job's summary holds one megabyte on GitHub.

@@ -94,17 +94,24 @@ def assign(client: Client, package: Json | None, target: Target) -> list[dict[st
             "A package serves one profile; publish the release for the other one under another title.",
         )
     if target.devices is not None:
-        return [_assign_one(client, package_id, device) for device in target.devices]
+        return [_assign_one(client, package, device) for device in target.devices]
     profile_id = id_of(target.profile)
     changed = _own(target.profile) != package_id
     if changed:
-        client.profiles.assign(profile_id, package_id)
+        try:
+            client.profiles.assign(profile_id, package_id)
+        except ThingsBoardError as error:
+            if package is None or not _is_gone(client, package, error):
+                raise
+            name = f"{package['title']} {package['version']}"
+            raise AnswerIsNoError(f"The package {name} was deleted meanwhile.", "Publish it again, or assign another one.") from error
     reached = client.profiles.count_affected(profile_id)
     own = client.devices.count(profile_id=profile_id) - reached
     return [{"profile": target.profile["name"], "changed": changed, "devices": reached, "own": own}]
 
 
-def _assign_one(client: Client, package_id: str | None, device: Json) -> dict[str, Any]:
+def _assign_one(client: Client, package: Json | None, device: Json) -> dict[str, Any]:
+    package_id = None if package is None else id_of(package)
     changed, problem = _own(device) != package_id, None
     if changed:
         try:
@@ -112,8 +119,16 @@ def _assign_one(client: Client, package_id: str | None, device: Json) -> dict[st
         except ThingsBoardError as error:
             if error.status is None or error.status >= 500 or error.status in (401, 403):
                 raise  # it would be the same with every other device
-            problem = "it was deleted meanwhile" if error.status == 404 else str(error).replace("\n", " ")
+            if package is not None and _is_gone(client, package, error):
+                problem = "the package was deleted meanwhile"
+            else:
+                problem = "it was deleted meanwhile" if error.status == 404 else str(error).replace("\n", " ")
     return {"device": device["name"], "changed": changed and problem is None, "problem": problem}
+
+
+def _is_gone(client: Client, package: Json, error: ThingsBoardError) -> bool:
+    """Whether a refusal is for want of the package; the server says only that it cannot."""
+    return error.status == 400 and client.packages.find(str(package["title"]), str(package["version"])) is None
 
 
 def _own(thing: Json) -> str | None:

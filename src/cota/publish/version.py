@@ -32,7 +32,7 @@ def check_name(what: str, text: str) -> str:
         raise CotaError(
             f"The {what} {text!r} looks like a number. ThingsBoard makes {stored} of such text when a board reports it, so that the {what} "
             "that runs never equals the one that was assigned.",
-            f"Name it v{text}, or with three parts: --{what} v{text}.",
+            f"Name it v{text}, or give it three parts, as 1.2.0 has.",
         )
     if len(text) > _MAX:
         raise CotaError(f"The {what} has {len(text)} characters, and ThingsBoard takes {_MAX}.", "Shorten it.")

@@ -1,6 +1,7 @@
 """What can go wrong between here and ThingsBoard, as one sentence and what to do next."""
 
 import json
+import ssl
 
 import httpx2
 
@@ -66,6 +67,33 @@ def refused(server: str, what: str, status: int, server_message: str, error_code
     told = f": {said}" if said else "."
     hint = _HINTS.get(status, "Look at the server's log." if status >= 500 else None)
     return ThingsBoardError(f"{server} answered {status} to {what}{told}", hint, status=status, server_message=said, error_code=error_code)
+
+
+def not_reached(server: str, what: str, error: httpx2.HTTPError, timeout: float, detail: str) -> ThingsBoardError:
+    """Give the error for a request that got no answer.
+
+    Args:
+        server: The server's address.
+        what: What was asked, such as "GET /api/device/…".
+        error: What happened.
+        timeout: Seconds that were waited.
+        detail: The error's words, free of secrets.
+    """
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return ThingsBoardError(
+            f"{server} has no TLS certificate that this machine trusts: {detail}.",
+            "Check the address and the clock; SSL_CERT_FILE names the file of an authority of your own.",
+        )
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return ThingsBoardError(
+            f"{server} cannot be reached: {detail}.", "Check the address and that the server runs; `cota lab` starts one here."
+        )
+    if isinstance(error, httpx2.TimeoutException):
+        return ThingsBoardError(f"{server} did not answer {what} within {timeout:g} s.", "Try again, or wait longer.")
+    return ThingsBoardError(f"The connection to {server} broke during {what}: {detail}.", "Try again.")
 
 
 def fields_of(response: httpx2.Response) -> tuple[str, int | None]:

@@ -6,16 +6,15 @@ key there. A subscription's devices are those of its first answer, so it is made
 
 import json
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx2
 
 from cota.thingsboard.address import checked_url, is_loopback
 from cota.thingsboard.boards import LIVE_KEYS, Board, board_of
-from cota.thingsboard.client import Client
 from cota.thingsboard.errors import ThingsBoardError
-from cota.thingsboard.fleet import member_of
+from cota.thingsboard.fleet import Fleet, member_of
 from cota.thingsboard.session import Json
 
 if TYPE_CHECKING:
@@ -34,6 +33,25 @@ _POLLING_SECONDS = 60.0
 _ANSWER_SECONDS = 30.0
 
 
+class Source(Protocol):
+    """What is watched: a client, or as much of one."""
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        ...
+
+    @property
+    def token(self) -> str | None:
+        """The access token; None with an API key."""
+        ...
+
+    @property
+    def fleet(self) -> Fleet:
+        """Calls on many devices at once."""
+        ...
+
+
 class Watch:
     """Boards that are watched.
 
@@ -48,7 +66,7 @@ class Watch:
         why_not: Why not, for people; empty while it is.
     """
 
-    def __init__(self, client: Client, query: Json, *, interval: float = 2.0, tick: float = 1.0) -> None:
+    def __init__(self, client: Source, query: Json, *, interval: float = 2.0, tick: float = 1.0) -> None:
         self._client, self._query, self._interval, self._tick = client, query, interval, tick
         self._boards: dict[str, Board] = {}
         self.is_live = False
@@ -59,7 +77,7 @@ class Watch:
         """The boards as they are known now, by name."""
         return sorted(self._boards.values(), key=lambda board: board.name.lower())
 
-    def changes(self) -> Iterator[list[Board]]:
+    def changes(self) -> Generator[list[Board]]:
         """Give the boards that are new or have changed, first all of them; for ever.
 
         Raises:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -10,7 +9,7 @@ import httpx2
 
 from cota.errors import CotaError
 from cota.thingsboard.address import checked_url, is_loopback
-from cota.thingsboard.errors import ThingsBoardError, fields_of, refused
+from cota.thingsboard.errors import ThingsBoardError, fields_of, not_reached, refused
 
 # Objects are kept as the server gave them, so that fields of a newer server survive reading, changing and saving.
 Json = dict[str, Any]
@@ -231,22 +230,7 @@ class Session:
             raise self._not_reached(method, path, error) from error
 
     def _not_reached(self, method: str, path: str, error: httpx2.HTTPError) -> ThingsBoardError:
-        causes: list[BaseException] = [error]
-        while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
-            causes.append(cause)
-        detail = self._without_secrets(str(error))
-        if any(isinstance(cause, ssl.SSLError) for cause in causes):
-            return ThingsBoardError(
-                f"{self.url} has no TLS certificate that this machine trusts: {detail}.",
-                "Check the address and the clock; SSL_CERT_FILE names the file of an authority of your own.",
-            )
-        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-            return ThingsBoardError(
-                f"{self.url} cannot be reached: {detail}.", "Check the address and that the server runs; `cota lab` starts one here."
-            )
-        if isinstance(error, httpx2.TimeoutException):
-            return ThingsBoardError(f"{self.url} did not answer {method} {path} within {self._timeout:g} s.", "Try again, or wait longer.")
-        return ThingsBoardError(f"The connection to {self.url} broke during {method} {path}: {detail}.", "Try again.")
+        return not_reached(self.url, f"{method} {path}", error, self._timeout, self._without_secrets(str(error)))
 
     def _result(self, method: str, path: str, response: httpx2.Response) -> Any:
         if response.is_redirect:

@@ -9,6 +9,7 @@ from typing import Any
 
 import bench.__main__ as command
 import pytest
+from bench import fleet
 from bench.cases import OURS, PLAIN
 from bench.figures import Figure
 from bench.outcome import cost, update_window
@@ -122,6 +123,13 @@ def test_a_run_of_one_group_prints_the_documented_json_and_leaves_the_kept_resul
         "peer": 2,
         "note": "",
     }
+
+
+def test_a_look_at_a_fleet_is_counted_and_timed() -> None:
+    requests, seconds = fleet.measure(None, devices=40)  # type: ignore[arg-type]  (it has a lab of its own)
+    assert requests.value == 2, "the sign-in, and one page"
+    assert isinstance(seconds.value, float) and seconds.value > 0
+    assert (requests.report_only, seconds.report_only) == (False, True)
 
 
 @pytest.mark.parametrize(("report_only", "code"), [(False, 1), (True, 0)])

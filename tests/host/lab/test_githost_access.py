@@ -45,6 +45,20 @@ def test_the_count_starts_anew_with_the_window_and_each_client_has_its_own() -> 
     assert limiter.count("a", signed_in=False).allowed
 
 
+@given(start=st.floats(1000, 2000), late=st.floats(0, 29.9), window=st.integers(1, 30))
+def test_who_waits_until_the_second_that_was_told_is_not_refused_again(start: float, late: float, window: int) -> None:
+    clock = Clock()
+    clock.now = start
+    limiter = Limiter(RateLimit(calls=1, window_seconds=window), clock)
+    limiter.count("a", signed_in=False)
+    clock.now += min(late, window - 0.05)
+    refused = limiter.count("a", signed_in=False)
+    assert not refused.allowed
+    # A board has no clock: it waits by the answer's own Date, which has whole seconds.
+    clock.now += refused.reset - int(clock.now)
+    assert limiter.count("a", signed_in=False).allowed
+
+
 def test_looking_costs_nothing_and_a_call_can_be_taken_back() -> None:
     limiter = Limiter(RateLimit(calls=2), Clock())
     assert limiter.count("a", signed_in=False, calls=0).used == 0

@@ -63,7 +63,9 @@ def read_link(given: Any) -> tuple[PageLink, Key | None]:
     return check(PageLink(size, number, str(given.get("textSearch") or ""), None, descending)), key
 
 
-def find(ids: Sequence[str], query: Mapping[str, Any], lookup: Lookup, now: int) -> dict[str, Any]:
+def find(
+    ids: Sequence[str], query: Mapping[str, Any], lookup: Lookup, now: int, of_page: Callable[[Sequence[str]], Lookup] | None = None
+) -> dict[str, Any]:
     """Return a page of EntityData.
 
     Args:
@@ -71,6 +73,7 @@ def find(ids: Sequence[str], query: Mapping[str, Any], lookup: Lookup, now: int)
         query: The request.
         lookup: Gives the value of a key of a device.
         now: The time that entity fields are dated with.
+        of_page: Gives a lookup for the devices of the page, where those are fewer than all; None: `lookup` serves for them too.
 
     Raises:
         ApiError: The request makes no sense.
@@ -84,7 +87,9 @@ def find(ids: Sequence[str], query: Mapping[str, Any], lookup: Lookup, now: int)
     if sort_key is not None:
         matching.sort(key=lambda entity: _order(lookup(entity, sort_key)), reverse=link.descending)
     start = link.number * link.size
-    return page([_shown(entity, shown, lookup, now) for entity in matching[start : start + link.size]], len(matching), link)
+    chosen = matching[start : start + link.size]
+    look = of_page(chosen) if of_page is not None and len(chosen) < len(ids) else lookup
+    return page([_shown(entity, shown, look, now) for entity in chosen], len(matching), link)
 
 
 def _list(given: Mapping[str, Any], name: str) -> list[Any]:

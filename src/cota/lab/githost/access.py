@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
 
 # Addresses that are counted at once; the one that asked longest ago is forgotten first.
 _MAX_CLIENTS = 10_000
@@ -65,6 +67,11 @@ class Limiter:
         self._lock = threading.Lock()
         self._clients: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
+    @property
+    def window_seconds(self) -> int | None:
+        """How long a window is; None where nothing is enforced."""
+        return None if self._limit is None else self._limit.window_seconds
+
     def count(self, client: str, *, signed_in: bool, calls: int = 1) -> Standing:
         """Count calls of a client and say where it stands; 0 only looks, and -1 takes a call back."""
         limit = self._limit or RateLimit(calls=_SIGNED_IN_CALLS)
@@ -83,7 +90,24 @@ class Limiter:
                     self._clients.popitem(last=False)
         # A host that refuses nobody never says 0, or a well-behaved client would wait.
         remaining = max(0 if self._limit else 1, allowance - used)
-        return Standing(allowance, remaining, used, int(start + limit.window_seconds), allowed)
+        # Rounded up: who waits until then is not refused once more.
+        return Standing(allowance, remaining, used, ceil(start + limit.window_seconds), allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class GitToken:
+    """A personal access token.
+
+    Attributes:
+        text: The token.
+        expires: When it stops working, with a time zone; None: never.
+    """
+
+    text: str
+    expires: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"GitToken(…, {self.expires!r})"
 
 
 class Tokens:
@@ -91,24 +115,40 @@ class Tokens:
 
     Args:
         by_repository: "owner/repo" to the token that opens it; a repository that is not in it is public.
+        now: Seconds since 1970.
     """
 
-    def __init__(self, by_repository: Mapping[str, str]) -> None:
-        self._by_repository = {name.lower(): token.encode("utf-8") for name, token in by_repository.items()}
+    def __init__(self, by_repository: Mapping[str, str | GitToken], now: Callable[[], float] = time.time) -> None:
+        tokens = {name.lower(): GitToken(token) if isinstance(token, str) else token for name, token in by_repository.items()}
+        self._by_repository = {name: token.text.encode("utf-8") for name, token in tokens.items()}
+        self._expires = {token.text.encode("utf-8"): token.expires for token in tokens.values()}
+        self._now = now
 
     def is_private(self, repository: str) -> bool:
         """Say whether a repository is opened by a token only."""
         return repository.lower() in self._by_repository
 
     def opens(self, token: bytes | None, repository: str) -> bool:
-        """Say whether a repository is public or the token is the right one, in constant time."""
+        """Say whether a repository is public or the token is the right one and still works, in constant time."""
         wanted = self._by_repository.get(repository.lower())
-        return wanted is None or (token is not None and hmac.compare_digest(token, wanted))
+        return wanted is None or (token is not None and hmac.compare_digest(token, wanted) and not self.is_expired(token))
 
     def knows(self, token: bytes) -> bool:
-        """Say whether the token opens anything at all, in constant time."""
+        """Say whether the token opens anything at all, now, in constant time."""
         known = [hmac.compare_digest(token, wanted) for wanted in self._by_repository.values()]
-        return any(known)
+        return any(known) and not self.is_expired(token)
+
+    def is_expired(self, token: bytes) -> bool:
+        """Say whether the token is one that worked once."""
+        expires = self._expires.get(token)
+        return expires is not None and expires.timestamp() <= self._now()
+
+    def expiry_headers(self, token: bytes | None) -> dict[str, str]:
+        """Give what GitHub tells of a token with each answer of its API: when it expires, as `2026-12-24 09:30:00 UTC`."""
+        expires = None if token is None else self._expires.get(token)
+        if expires is None:
+            return {}
+        return {"github-authentication-token-expiration": f"{expires.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"}
 
 
 def read_token(header: str | None) -> bytes | None:

@@ -1,7 +1,7 @@
 """Bytes of the Git host outside its API: raw files and archives."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,7 +16,7 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 # Of an object's id in hex, which stands before a file's bytes in the cache.
 _SHA_DIGITS = 40
 # A file from a repository must not run as a page of this host, which also holds the lab's own page.
-_HARMLESS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox", "x-content-type-options": "nosniff"}
+HARMLESS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox", "x-content-type-options": "nosniff"}
 
 
 def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
@@ -45,7 +45,8 @@ def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
     return start, min(int(last) + 1, size) if last else size
 
 
-def _media_type(data: bytes) -> str:
+def media_type(data: bytes) -> str:
+    """Give the Content-Type under which a file is harmless: text where it is UTF-8 without NUL, else plain bytes."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -55,20 +56,33 @@ def _media_type(data: bytes) -> str:
 
 def file_reply(request: Request, data: bytes, sha: str) -> Response:
     """Give a file's bytes, or the part, 304 or 416 that the request's headers ask for."""
-    etag = f'"{sha}"'
-    headers = {"etag": etag, "accept-ranges": "bytes", "cache-control": "max-age=300", **_HARMLESS}
+    headers = {"etag": f'"{sha}"', "accept-ranges": "bytes", "cache-control": "max-age=300", **HARMLESS}
+    return ranged_reply(request, data, headers, media_type(data))
+
+
+def ranged_reply(request: Request, data: bytes, headers: Mapping[str, str], content_type: str) -> Response:
+    """Give bytes, or the part, 304 or 416 that the request's headers ask for (RFC 9110, 13 and 14).
+
+    Args:
+        request: The request.
+        data: All of the bytes.
+        headers: Headers of the answer, `etag` among them.
+        content_type: The Content-Type of 200 and 206.
+    """
+    etag = headers["etag"]
     if matches(request.headers.get("if-none-match"), etag):
         return Response(None, 304, headers)
     condition = request.headers.get("if-range")
+    # Only a strong ETag may be compared here (RFC 9110, 13.1.5).
+    applies = condition is None or (condition == etag and not etag.startswith("W/"))
     try:
-        part = wanted_range(request.headers.get("range") if condition in (None, etag) else None, len(data))
+        part = wanted_range(request.headers.get("range") if applies else None, len(data))
     except ValueError:
         return Response(None, 416, {**headers, "content-range": f"bytes */{len(data)}"})
-    media_type = _media_type(data)
     if part is None:
-        return Response(data, 200, headers, media_type)
+        return Response(data, 200, headers, content_type)
     start, end = part
-    return Response(data[start:end], 206, {**headers, "content-range": f"bytes {start}-{end - 1}/{len(data)}"}, media_type)
+    return Response(data[start:end], 206, {**headers, "content-range": f"bytes {start}-{end - 1}/{len(data)}"}, content_type)
 
 
 def held_raw(request: Request, name: str, rest: str, cache: Cache) -> Response | None:

@@ -1,5 +1,6 @@
 """The repositories that the Git host shows, by "owner/repo"."""
 
+import hashlib
 import re
 import threading
 from collections import OrderedDict
@@ -11,7 +12,7 @@ from cota.git import NoSuchRefError, Repository
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
 # First path segments that the lab itself answers.
-_TAKEN_OWNERS = frozenset(("api", "assets", "codeload", "page", "raw", "static"))
+_TAKEN_OWNERS = frozenset(("api", "assets", "codeload", "gh", "page", "raw", "static", "v1"))
 # Names of branches with more slashes than this are looked for no further.
 _MAX_REF_PARTS = 16
 # Answers that are kept, all in all: a listing of 100,000 entries is about 25 MB.
@@ -50,6 +51,10 @@ class Repositories:
             return asked
         return next((name for name in self._paths if name.lower() == asked.lower()), None)
 
+    def by_number(self, number: int) -> str | None:
+        """Give the name of the repository that has this number; see `number_of`."""
+        return next((name for name in self._paths if number_of(name) == number), None)
+
     def open(self, full_name: str) -> Repository:
         """Open a repository by the name that `full_name` gave."""
         repository = Repository(self._paths[full_name])
@@ -59,6 +64,11 @@ class Repositories:
             repository.close()
             raise
         return repository
+
+
+def number_of(name: str) -> int:
+    """Give an id as hosts number what they have; it only has to be stable."""
+    return int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:4], "big")
 
 
 def split_ref(repository: Repository, text: str) -> tuple[str, str, bytes]:

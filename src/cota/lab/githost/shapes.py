@@ -1,7 +1,6 @@
 """GitHub's JSON shapes, from the values of a repository. Pure: the host's address comes in as a string."""
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from urllib.parse import quote
 
 from cota.git import Change, Commit, Entry, Ref
 from cota.git.types import Person
+from cota.lab.githost.repos import number_of
 
 Json = dict[str, object]
 
@@ -59,29 +59,26 @@ def node_id(kind: str, name: str) -> str:
     return base64.b64encode(f"{kind}:{name}".encode()).decode("ascii")
 
 
-def _number(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:4], "big")
-
-
-def _time(seconds: int) -> str:
+def utc(seconds: int) -> str:
+    """Give a time as the hosts' JSON has it (RFC 3339)."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _person(person: Person) -> Json:
-    return {"name": person.name, "email": person.email, "date": _time(person.time)}
+    return {"name": person.name, "email": person.email, "date": utc(person.time)}
 
 
 def repository(place: Place, default_branch: str, private: bool) -> Json:
     """Give the answer to GET /repos/{owner}/{repo}."""
     owner, _, name = place.name.partition("/")
     return {
-        "id": _number(place.name),
+        "id": number_of(place.name),
         "node_id": node_id("Repository", place.name),
         "name": name,
         "full_name": place.name,
         "private": private,
         "visibility": "private" if private else "public",
-        "owner": {"login": owner, "id": _number(owner), "node_id": node_id("User", owner), "type": "User", "site_admin": False},
+        "owner": {"login": owner, "id": number_of(owner), "node_id": node_id("User", owner), "type": "User", "site_admin": False},
         "html_url": place.html,
         "description": None,
         "fork": False,

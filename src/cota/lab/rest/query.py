@@ -1,6 +1,7 @@
 """REST: entity queries, the way a fleet is looked at."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +20,10 @@ from cota.lab.ids import ref_id
 from cota.lab.web import Router, json_answer, read_object
 
 _DEVICES = "SELECT d.*, p.name AS profile_name FROM device d JOIN profile p ON p.id = d.profile_id"
+_ATTRIBUTES = """
+    SELECT entity_id, ts, value FROM attribute WHERE scope = ? AND key = ? AND entity_id IN (SELECT value FROM json_each(?))
+"""
+_LATEST = "SELECT entity_id, ts, value FROM latest WHERE key = ? AND entity_id IN (SELECT value FROM json_each(?))"
 _ORDER = "ORDER BY d.created, d.rowid"
 _SCOPE_OF = {
     "CLIENT_ATTRIBUTE": (CLIENT,),
@@ -45,7 +50,11 @@ class QueryApi(Router):
         """Answer a page of devices with the values that were asked for."""
         query = await read_object(request)
         rows = chosen(self.core, query.get("entityFilter"))
-        return json_answer(entity_query.find(list(rows), query, lookup_of(self.core, rows), now_ms()))
+
+        def of_page(ids: Sequence[str]) -> Lookup:
+            return lookup_of(self.core, {entity: rows[entity] for entity in ids})
+
+        return json_answer(entity_query.find(list(rows), query, lookup_of(self.core, rows), now_ms(), of_page))
 
     async def count(self, request: Request) -> Response:
         """Answer how many devices match."""
@@ -97,13 +106,13 @@ def _named(rows: list[Row], name_filter: Any) -> dict[str, Row]:
 def lookup_of(core: Core, rows: dict[str, Row]) -> Lookup:
     core.activity.flush()
     tables: dict[tuple[str, str], dict[str, Cell]] = {}
-    many = len(rows) > _MANY
+    many, ids = len(rows) > _MANY, json.dumps(list(rows))
 
     def stored(entity: str, place: str, name: str) -> Cell | None:
         """Return what is stored of a device: its telemetry (place ""), or an attribute of the scope that `place` names."""
         if many:
             if (place, name) not in tables:
-                tables[place, name] = _column(core, place, name)
+                tables[place, name] = _column(core, place, name, ids)
             return tables[place, name].get(entity)
         found = core.attributes.get(entity, place, [name]) if place else core.timeseries.latest(entity, [name])
         return Cell(found[0]["ts"], found[0]["value"]) if found else None
@@ -123,11 +132,9 @@ def lookup_of(core: Core, rows: dict[str, Row]) -> Lookup:
     return lookup
 
 
-def _column(core: Core, place: str, name: str) -> dict[str, Cell]:
-    if place:
-        found = core.store.all("SELECT entity_id, ts, value FROM attribute WHERE scope = ? AND key = ?", place, name)
-    else:
-        found = core.store.all("SELECT entity_id, ts, value FROM latest WHERE key = ?", name)
+def _column(core: Core, place: str, name: str, ids: str) -> dict[str, Cell]:
+    """Read one key of the devices of a JSON list."""
+    found = core.store.all(_ATTRIBUTES, place, name, ids) if place else core.store.all(_LATEST, name, ids)
     return {row["entity_id"]: Cell(row["ts"], row["value"]) for row in found}
 
 

@@ -45,6 +45,13 @@ export function post(path, body) {
   });
 }
 
+/** POST a file as it is; the fields travel in the address. */
+export function send(path, fields, file) {
+  return ask(`${path}?${new URLSearchParams(fields)}`, {
+    method: "POST", headers: { "content-type": "application/octet-stream", "x-csrf-token": token }, body: file,
+  });
+}
+
 async function ask(path, options) {
   let answer;
   try {
@@ -61,6 +68,9 @@ async function ask(path, options) {
   if (answer.ok) return body;
   const error = new AskError(answer.status, body);
   if (body.ended) onEnd(error.message);
-  if (body.reload && answer.status === 403) await session();
+  if (body.reload && answer.status === 403) {
+    const now = await session();
+    if (!now.user && now.ended) onEnd(now.ended);
+  }
   throw error;
 }

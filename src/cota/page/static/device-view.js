@@ -1,7 +1,7 @@
 // One device: where it stands, what went wrong and what to do, its facts, its history.
 
 import { get } from "./api.js";
-import { address, foreign, h, prose, put, setText, toast } from "./dom.js";
+import { address, foreign, h, plainTable, prose, put, setText, toast } from "./dom.js";
 import { assignDevices, retryDevices } from "./dialogs.js";
 import { ago, moment, release, stateWord } from "./words.js";
 
@@ -123,15 +123,14 @@ export class DeviceView {
   }
 
   _past(detail) {
-    const cell = (name, ...children) => h("td", { class: name }, ...children);
-    const rows = detail.history.map((one) => h("tr", {},
-      h("th", { scope: "row" }, h("time", { datetime: new Date(one.time).toISOString() }, moment(one.time))),
-      cell("state", one.fw_state ? foreign(stateWord(one.fw_state)) : ""),
-      cell("release", foreign(release(one.current_fw_title, one.current_fw_version) || (one.target_fw_title ? `→ ${release(one.target_fw_title, one.target_fw_version)}` : ""))),
-      cell("error", foreign(one.fw_error || ""))));
+    const rows = detail.history.map((one) => [
+      [h("time", { datetime: new Date(one.time).toISOString() }, moment(one.time))],
+      [one.fw_state ? foreign(stateWord(one.fw_state)) : ""],
+      [foreign(release(one.current_fw_title, one.current_fw_version) || (one.target_fw_title ? `→ ${release(one.target_fw_title, one.target_fw_version)}` : ""))],
+      [foreign(one.fw_error || "")],
+    ]);
     put(this.past, h("h2", { id: "past-title" }, "History"),
-      rows.length ? h("div", { class: "scroll" }, h("table", { class: "past" },
-        h("thead", {}, h("tr", {}, ["Time", "State", "Release", "What the board said"].map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, rows)))
+      rows.length ? plainTable({ class: "past", "aria-labelledby": "past-title" }, ["Time", "State", "Release", "What the board said"], rows)
         : h("p", { class: "small" }, "Nothing was reported in the last 30 days."));
   }
 

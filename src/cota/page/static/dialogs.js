@@ -15,7 +15,7 @@ export function setPortion(most) {
  * @param {Object} what `title`, `body` (nodes), `act` (word of the button), `run` (async (say) => result; throwing keeps the dialog open),
  *   `ready` (() => boolean), `first` (element that gets the focus)
  */
-function ask({ title, body, act, run, ready = () => true, first = null }) {
+export function ask({ title, body, act, run, ready = () => true, first = null }) {
   return new Promise((resolve) => {
     const opener = document.activeElement;
     const told = h("p", { class: "told", role: "status" });
@@ -67,6 +67,18 @@ function names(rows) {
   return h("ul", { class: "names" }, shown);
 }
 
+/** A warning that stands below a choice of packages while the one chosen holds a file, which boards with cOTA refuse. */
+function fileWarning(choice, packages) {
+  const told = h("p", { class: "warn", role: "status" });
+  const look = () => {
+    const one = packages.find((each) => each.id === choice.value);
+    setText(told, one && !one.url ? "This package holds an uploaded file. Boards with cOTA install from a URL only, and will report the error no_url." : "");
+  };
+  choice.addEventListener("change", look);
+  look();
+  return told;
+}
+
 /** Send devices in portions, and collect how it went. */
 async function inPortions(path, rows, make, say) {
   const all = { done: [], failed: {}, changed: [] };
@@ -109,7 +121,7 @@ export async function assignDevices(rows) {
   const body = [names(rows)];
   if (kinds.length > 1) body.push(h("p", { class: "bad" }, "These devices have different profiles, and a package fits one profile. You can only take their own packages away."));
   else if (!fitting.length) body.push(h("p", { class: "bad" }, "No package fits this profile yet. Make one under Packages."));
-  body.push(h("label", { for: "dialog-package" }, "Package"), choice);
+  body.push(h("label", { for: "dialog-package" }, "Package"), choice, fileWarning(choice, fitting));
   const running = rows.filter((row) => row.group === "updating").length;
   if (running) body.push(h("p", { class: "warn" }, `${devices(running)} of these ${running === 1 ? "is" : "are"} in the middle of an update.`));
   body.push(h("p", { class: "small" }, "Each board sees it at its next look at the server, within a minute or so, downloads it, restarts and reports."));
@@ -138,7 +150,7 @@ export async function assignProfile(profile, packages, preset = null) {
     body: [
       h("p", {}, "This reaches ", h("strong", {}, devices(reach)), " without a package of their own",
         current ? [". Now they are assigned ", foreign(release(current.title, current.version))] : null, "."),
-      h("label", { for: "dialog-package" }, "Package"), choice,
+      h("label", { for: "dialog-package" }, "Package"), choice, fileWarning(choice, fitting),
       h("p", { class: "small" }, "ThingsBoard tells about a hundred devices a minute, one after the other."),
     ],
     run: async () => {
@@ -159,42 +171,4 @@ export async function retryDevices(rows) {
   });
   if (result) await report("Retry asked of", rows, result);
   return result;
-}
-
-/** Make a URL package. */
-export function createPackage(profiles) {
-  const field = (name, word, hint, props = {}) => {
-    const input = h("input", { id: `field-${name}`, name, type: "text", autocomplete: "off", spellcheck: "false", "aria-describedby": `hint-${name}`, ...props });
-    return { name, input, hint: h("p", { class: "small", id: `hint-${name}` }, hint), told: hint, label: h("label", { for: `field-${name}` }, word) };
-  };
-  const fields = [
-    field("title", "Title", "Such as weather. With the version it is the package's name.", { required: true, maxlength: 255 }),
-    field("version", "Version", "Such as v1.2.0.", { required: true, maxlength: 255 }),
-    field("url", "URL", "https://github.com/<owner>/<repo>/tree/<tag or commit>, with a folder behind it if you like. A tag or commit names the same files for ever; a branch does not.", { required: true, maxlength: 255, inputmode: "url" }),
-  ];
-  const profile = h("select", { id: "field-profile" }, profiles.map((one) => h("option", { value: one.id, selected: one.default }, one.name)));
-  const wrong = h("p", { class: "small", id: "hint-profile" });
-  const made = ask({
-    title: "New package", act: "Make the package", first: fields[0].input,
-    ready: () => fields.every((one) => one.input.value.trim()) && profile.value !== "",
-    body: [
-      ...fields.flatMap((one) => [one.label, one.input, one.hint]),
-      h("label", { for: "field-profile" }, "Device profile"), profile, wrong,
-      h("p", { class: "small" }, "Nothing is sent to any device yet. Boards fetch the files from the URL themselves."),
-    ],
-    run: () => post("api/packages", { ...Object.fromEntries(fields.map((one) => [one.name, one.input.value])), profile: profile.value }),
-  });
-  fields[0].input.form.addEventListener("refused", (event) => {
-    let first = null;
-    for (const one of fields) {
-      const text = event.detail.fields[one.name];
-      one.input.setAttribute("aria-invalid", String(Boolean(text)));
-      one.hint.classList.toggle("bad", Boolean(text));
-      setText(one.hint, text || one.told);
-      if (text && !first) first = one.input;
-    }
-    setText(wrong, event.detail.fields.profile || "");
-    first?.focus();
-  });
-  return made;
 }

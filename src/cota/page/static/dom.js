@@ -33,6 +33,23 @@ export function foreign(text, props = {}) {
   return h("bdi", props, text);
 }
 
+/**
+ * Make a table that is one of cards on a phone. Its roles are written out, because a table that is drawn as blocks loses them.
+ * @param {Object} props of the table
+ * @param {string[]} heads the columns' words; "" is the column of buttons
+ * @param {Array[]} rows of cells, each a list of children; the first names its row
+ */
+export function plainTable(props, heads, rows) {
+  const cell = (children, at) => {
+    const made = h(at ? "td" : "th", { role: at ? "cell" : "rowheader", scope: at ? null : "row", class: heads[at] ? null : "do", "data-head": heads[at] || null }, ...children);
+    if (!made.textContent) made.dataset.empty = "";
+    return made;
+  };
+  return h("table", { ...props, role: "table" },
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((word) => h("th", { role: "columnheader", scope: "col" }, word || h("span", { class: "unseen" }, "Actions"))))),
+    h("tbody", { role: "rowgroup" }, rows.map((cells) => h("tr", { role: "row" }, cells.map(cell)))));
+}
+
 /** Text with code in backquotes, as the table of errors has it. */
 export function prose(text) {
   return text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));

@@ -7,6 +7,7 @@ import { setPortion } from "./dialogs.js";
 import { FleetView } from "./fleet-view.js";
 import { Fleet } from "./fleet.js";
 import { showLogIn } from "./login.js";
+import { setLargest } from "./package-form.js";
 import { PackagesView } from "./packages-view.js";
 import { Stream } from "./stream.js";
 
@@ -39,11 +40,12 @@ async function begin(sentence = "") {
 async function enter(known) {
   inside = true;
   setPortion(known.most);
+  setLargest(known.largest);
   setText(document.getElementById("user"), known.user);
   document.getElementById("user").title = known.server;
   top.hidden = false;
   fleet.clear();
-  stream = new Stream({ fleet: (portion) => fleet.take(portion), status: showStatus, end: (sentence) => leave(sentence), lost: () => session().then((now) => now.user || leave("Your session has ended. Log in again.")).catch(() => {}) });
+  stream = new Stream({ fleet: (portion) => fleet.take(portion), status: showStatus, end: (sentence) => leave(sentence), lost: () => session().then((now) => now.user || leave(now.ended || "Your session has ended. Log in again.")).catch(() => {}) });
   show();
   try {
     errors = await get("api/errors");

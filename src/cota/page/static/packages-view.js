@@ -1,8 +1,9 @@
 // Packages and profiles: what there is, who has what, and making and assigning one.
 
 import { get } from "./api.js";
-import { address, foreign, h, put, toast } from "./dom.js";
-import { assignProfile, createPackage } from "./dialogs.js";
+import { address, foreign, h, plainTable, put, toast } from "./dom.js";
+import { assignProfile } from "./dialogs.js";
+import { createPackage, deletePackage } from "./package-form.js";
 import { count, moment, release } from "./words.js";
 
 export class PackagesView {
@@ -29,7 +30,10 @@ export class PackagesView {
       const known = await get("api/packages");
       if (this.stopped) return;
       this.known = known;
+      const held = this.element.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
       this._draw(known);
+      // The buttons are new ones: the focus goes to the one of the same name, or to where it can go on from.
+      if (held !== null) ([...this.element.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === held) || this.element.querySelector("h1")).focus({ preventScroll: true });
     } catch (error) {
       if (!this.stopped) put(this.list, h("p", { class: "bad" }, [error.message, error.hint].filter(Boolean).join(" ")));
     }
@@ -37,24 +41,24 @@ export class PackagesView {
 
   _draw({ packages, profiles }) {
     const byId = new Map(packages.map((one) => [one.id, one]));
-    put(this.profiles, h("h2", { id: "profiles-title" }, "Profiles"), h("div", { class: "scroll" }, h("table", { class: "plain" },
-      h("thead", {}, h("tr", {}, ["Profile", "Assigned package", ""].map((word) => h("th", { scope: "col" }, word || h("span", { class: "unseen" }, "Actions"))))),
-      h("tbody", {}, profiles.map((profile) => {
+    put(this.profiles, h("h2", { id: "profiles-title" }, "Profiles"),
+      plainTable({ class: "plain", "aria-labelledby": "profiles-title" }, ["Profile", "Assigned package", ""], profiles.map((profile) => {
         const one = byId.get(profile.package);
-        return h("tr", {}, h("th", { scope: "row" }, foreign(profile.name)), h("td", {}, one ? foreign(release(one.title, one.version)) : "none"),
-          h("td", { class: "do" }, this._button(`Assign to the profile ${profile.name}`, () => this._assign(profile, null))));
-      })))));
+        return [[foreign(profile.name)], [one ? foreign(release(one.title, one.version)) : "none"],
+          [this._button("Assign…", `Assign to the profile ${profile.name}`, () => this._assign(profile, null))]];
+      })));
     const runs = this._running();
-    put(this.list, h("h2", { id: "packages-title" }, "All packages"),
-      packages.length ? h("div", { class: "scroll" }, h("table", { class: "plain" },
-        h("thead", {}, h("tr", {}, ["Package", "From", "Made", "Runs on", ""].map((word) => h("th", { scope: "col" }, word || h("span", { class: "unseen" }, "Actions"))))),
-        h("tbody", {}, packages.map((one) => {
-          const profile = profiles.find((each) => each.id === one.profile);
-          return h("tr", {}, h("th", { scope: "row" }, foreign(release(one.title, one.version)), h("span", { class: "small block" }, foreign(profile ? profile.name : ""))),
-            h("td", { class: "from" }, one.url ? address(one.url) : h("span", { class: "small" }, one.hasData ? ["an uploaded file, ", foreign(one.fileName || "")] : "no file yet")),
-            h("td", {}, moment(one.created)), h("td", {}, count(runs.get(JSON.stringify([one.title, one.version])) || 0)),
-            h("td", { class: "do" }, profile ? this._button(`Assign ${release(one.title, one.version)}`, () => this._assign(profile, one.id)) : null));
-        })))) : h("p", { class: "small" }, "None yet. A package names a release: title, version, and where its files are."));
+    put(this.list, h("h2", { id: "packages-title" }, "All packages"), packages.length
+      ? plainTable({ class: "plain", "aria-labelledby": "packages-title" }, ["Package", "From", "Made", "Runs on", ""], packages.map((one) => {
+        const name = release(one.title, one.version);
+        const profile = profiles.find((each) => each.id === one.profile);
+        return [[foreign(name), h("span", { class: "small block" }, foreign(profile ? profile.name : ""))],
+          one.url ? [address(one.url)] : one.hasData ? ["an uploaded file, ", foreign(one.fileName || "")] : ["no file yet"],
+          [moment(one.created)], [count(runs.get(JSON.stringify([one.title, one.version])) || 0)],
+          [profile && (one.url || one.hasData) ? this._button("Assign…", `Assign ${name}`, () => this._assign(profile, one.id)) : null,
+            this._button("Delete…", `Delete ${name}`, () => this._delete(one))]];
+      }))
+      : h("p", { class: "small" }, "None yet. A package names a release: title, version, and where its files are."));
   }
 
   _running() {
@@ -66,8 +70,8 @@ export class PackagesView {
     return runs;
   }
 
-  _button(label, act) {
-    return h("button", { type: "button", "aria-label": label, on: { click: act } }, "Assign…");
+  _button(word, label, act) {
+    return h("button", { type: "button", "aria-label": label, on: { click: act } }, word);
   }
 
   async _assign(profile, preset) {
@@ -77,6 +81,12 @@ export class PackagesView {
       toast(error.message);
     }
     // Also after a refusal: what somebody else changed meanwhile is shown now.
+    await this.load();
+  }
+
+  async _delete(one) {
+    const name = release(one.title, one.version);
+    if (await deletePackage(one, this._running().get(JSON.stringify([one.title, one.version])) || 0)) toast(`Deleted the package ${name}.`);
     await this.load();
   }
 

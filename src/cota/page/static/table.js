@@ -157,6 +157,7 @@ export class DeviceTable {
     one.target.classList.toggle("small", target === runs);
     setText(one.code, row.code);
     one.code.hidden = !row.code;
+    one.element.classList.toggle("calm", !row.error && target !== runs);
     one.code.classList.toggle("later", row.later);
     setText(one.error, row.error.replace(/^later: /, "").replace(row.code ? `${row.code} ` : "", ""));
     one.error.title = row.error;
