@@ -22,10 +22,10 @@ demo: $(VENV)/.stamp ## a whole update on this machine (ARGS='--devices 5' passe
 	@$(BIN)/cota demo $(ARGS)
 
 test: $(VENV)/.stamp ## all tests (ARGS='-k name' passes options to pytest)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 test-exhaustive: $(VENV)/.stamp ## all tests, with every sweep in full
-	@COTA_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto $(ARGS)
+	@COTA_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 fuzz: $(VENV)/.stamp ## fuzz what reads foreign bytes (ARGS='--seconds 600'); findings end with 1
 	@$(BIN)/python tests/fuzz/fuzz.py $(ARGS)

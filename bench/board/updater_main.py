@@ -7,7 +7,7 @@ import wifi
 
 import ota
 
-MORE_THAN_A_POLL = 70  # seconds; the poll interval is 60, give or take 10 %
+MORE_THAN_A_POLL = 91  # seconds; the poll interval is 60, give or take a half
 
 wifi.radio.connect(os.getenv("WIFI_SSID"), os.getenv("WIFI_PASSWORD"))
 updater = ota.OverTheAirUpdate()

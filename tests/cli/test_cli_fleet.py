@@ -160,7 +160,9 @@ def test_history_tells_states_and_errors_in_order(cota: Shell, tb: Client, profi
     assert lines[-1]["code"] == "space"
     assert [line["state"] for line in cota("history", device.name, "--limit", "2", "--json").lines] == ["DOWNLOADED", "FAILED"]
     assert len(cota("history", device.name, "--since", "1h", "--json").lines) == 5
-    assert "900 KB" in cota("history", device.name).out
+    shown = cota("history", device.name).out
+    assert "900 KB" in shown
+    assert "\nspace: " in shown, "what to do about it"
 
 
 @pytest.mark.parametrize("span", ["7", "d", "-1d", "7 d", "1y"])

@@ -334,3 +334,12 @@ def test_five_operators_at_once_leave_one_package_assigned(cota: Shell, repo: Re
     assert sorted(made) == [False, False, False, False, True]
     (package,) = tb.packages.list(repo.name)
     assert tb.profiles.get(id_of(profile))["firmwareId"]["id"] == id_of(package)
+
+
+def test_a_folder_that_is_no_release_fills_no_screen_and_json_lists_all(cota: Shell, repo: Repo, profile: Json) -> None:
+    repo.commit({f"m{number:02}.py": b"def\n" for number in range(30)})
+    done = cota("publish", "--repo", repo.url, "--profile", profile["name"], "--version", "v1")
+    assert done.code == 1
+    assert done.err.count("refused: m") == 20
+    assert "and 11 more findings; --json lists them all." in done.err, "ten files, and that there is no program"
+    assert len(publish(cota, repo, profile, "--version", "v1").json["findings"]) == 31

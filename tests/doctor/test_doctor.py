@@ -17,6 +17,7 @@ from drive_memory import BOOT_OUT, NEW, Done
 
 from cota.doctor import source_checks
 from cota.drive.settings_file import fill_in
+from cota.explain import explain
 from cota.git.make import commit_tree, create_branch, create_repository
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.thingsboard import Client, id_of
@@ -154,6 +155,32 @@ def test_a_device_is_looked_at_without_its_drive(board: Board, cota: Cota) -> No
     assert [name for name, state in found.items() if state == "not checked"][:4] == ["board", "files", "settings", "Wi-Fi"]
     assert found["token"] == found["package"] == found["repository"] == found["report"] == "ok"
     assert board.token not in done.out
+    shown = cota("doctor", board.name).out
+    assert shown.count("Plug the board in and name its drive.") == 1, "four steps want it"
+
+
+def test_a_device_of_any_name_is_found_by_the_token_of_its_board(board: Board, cota: Cota) -> None:
+    told = json.loads(cota("doctor", board.drive, "--json").out)
+    steps = {step["name"]: step for step in told["steps"]}
+    assert steps["device"]["text"] == f"{board.name}, profile of-{board.name}"
+    assert told["ok"], told["first"]
+    board.set(THINGSBOARD_DEVICE_TOKEN="of-nobody-here")
+    done = cota("doctor", board.drive)
+    assert "it is not known which device the board is (not checked)" in done.out
+    assert "Give its name: `cota doctor --device NAME`." in done.out
+    assert "First: token. The server knows no device with this token." in done.out
+
+
+def test_looking_makes_no_board_seem_alive(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen() -> Any:
+        return board.client.telemetry.attributes(board.device_id, "SERVER_SCOPE", ["lastActivityTime"])["lastActivityTime"]
+
+    before = seen()
+    assert board.doctor()["ok"]
+    assert seen() == before
+    sign_out(monkeypatch)
+    assert board.doctor()["ok"]
+    assert seen() > before, "without a sign-in there is no other way than the board's"
 
 
 def test_without_the_operators_credentials_the_boards_own_token_tells_most(
@@ -290,6 +317,12 @@ def complain_of_settings(board: Board) -> None:
     board.report(cota_settings='COTA_UPDATE_SETTINGS must be "1" or "0"')
 
 
+def explained(code: str) -> str:
+    found = explain(code)
+    assert found is not None
+    return " ".join(found.advice.split())
+
+
 @pytest.mark.parametrize(
     ("break_it", "step", "part"),
     [
@@ -320,6 +353,8 @@ def complain_of_settings(board: Board) -> None:
         (assign_nonsense, "repository", "not the address of a repository"),
         (assign_secret, "repository", "holds a user name or a token"),
         (fail, "report", "gave v1.0.0 up: space no room"),
+        (fail, "report", "let it try the same release again: `cota retry`"),
+        (fail, "report", explained("space")),
         (fail_for_now, "report", "`connect`"),
         (complain_of_settings, "report", "COTA_UPDATE_SETTINGS"),
     ],

@@ -288,3 +288,33 @@ def test_a_device_needs_credentials_or_a_token(cota: Cota, make_drive: MakeDrive
     done = cota("install", make_drive(), "--wifi", "home", "--device", "roof")
     assert done.code == 2
     assert "COTA_API_KEY" in done.err
+
+
+@pytest.mark.parametrize("token", ["bad token", "t/../../api", "t?x", "t#", "%74", "täg"])
+def test_a_token_that_no_address_can_hold_is_refused_before_anything_is_written(
+    cota: Cota, make_drive: MakeDrive, wifi: None, token: str
+) -> None:
+    drive = make_drive()
+    done = cota("install", drive, "--token", token, *GIVEN[2:])
+    assert (done.code, "a character that no token has" in done.err) == (2, True)
+    assert files_of(drive) == NEW
+
+
+def test_a_setting_that_is_mistyped_is_told_with_the_right_one_and_a_programs_own_is_not(
+    cota: Cota, make_drive: MakeDrive, wifi: None
+) -> None:
+    extra = ("COTA_POLL_SECOND=5", "COTA_XYZZY=1", "GREENHOUSE_PIN=GP2", "COTA_KEEP=logs/")
+    done = cota("install", make_drive(), *GIVEN, *(word for pair in extra for word in ("--set", pair)))
+    assert done.code == 0, done.err
+    assert "cOTA has no setting COTA_POLL_SECOND; is it COTA_POLL_SECONDS?" in done.err
+    assert "cOTA has no setting COTA_XYZZY; boards pass over it." in done.err
+    assert "GREENHOUSE_PIN;" not in done.err
+    assert "COTA_KEEP;" not in done.err
+
+
+def test_one_file_is_one_file(cota: Cota, make_drive: MakeDrive, wifi: None) -> None:
+    drive = make_drive()
+    assert cota("install", drive, *GIVEN).code == 0
+    more = (drive, *GIVEN, "--set", "COTA_KEEP=logs/")
+    assert cota("install", *more, "--dry-run").out.startswith("1 file would change")
+    assert "is prepared: 1 file, " in cota("install", *more).out

@@ -51,6 +51,12 @@ class Case:
         return ": aborts " in self.name
 
     @property
+    def told(self) -> dict[str, str | bool]:
+        """What the board's side must know of it."""
+        waits = "timeout" in self.errors or "slow" in self.errors or "then silence" in self.name
+        return {"slug": self.slug, "heals": self.heals, "waits": waits}
+
+    @property
     def heals(self) -> bool:
         return self.end != "stopped"
 

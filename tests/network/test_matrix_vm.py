@@ -44,7 +44,7 @@ def test_a_board_sized_vm_ends_every_case_as_the_table_says(kind: str, origin: O
     for case in cases:
         cloud, git = addresses(case, origin)
         origin.play(case.slug, case.kind, list(case.answers), git)
-        lines.append(json.dumps({"slug": case.slug, "heals": case.heals, "cloud": cloud, "git": git}))
+        lines.append(json.dumps({**case.told, "cloud": cloud, "git": git}))
     (tmp_path / "cases.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     arguments = [str(ROOT / "tests/device/runner.py"), str(HERE / "vm_cases.py"), str(ROOT), LANE, "whole+board"]
     arguments += [str(SHIMS), str(lanes.hardware(tmp_path)), str(tmp_path / "cases.jsonl")]

@@ -93,7 +93,7 @@ def test_an_update_through_a_bad_network_needs_no_second_try(network: str, origi
         proxy.always(NETWORKS[network])
         slug = "proxy-" + network.replace(" ", "-")
         origin.play(slug, "none", [], proxy.address)
-        done = board_side.run(ota, {"slug": slug, "heals": True}, SOCKETPOOL, f"http://{origin.cloud}", proxy.address)
+        done = board_side.run(ota, {"slug": slug, "heals": True, "waits": False}, SOCKETPOOL, f"http://{origin.cloud}", proxy.address)
     assert (done["end"], done["errors"]) == ("done", [])
 
 
@@ -104,7 +104,9 @@ def test_a_file_that_is_cut_at_any_place_goes_on_from_the_last_whole_block(end: 
         proxy.next(Fault(), Fault(after=3000, end=end))
         slug = f"proxy-cut-{end}"
         record = origin.play(slug, "none", [], proxy.address)
-        done = board_side.run(ota, {"slug": slug, "heals": True}, SOCKETPOOL, f"http://{origin.cloud}", proxy.address)
+        done = board_side.run(
+            ota, {"slug": slug, "heals": True, "waits": end == "stall"}, SOCKETPOOL, f"http://{origin.cloud}", proxy.address
+        )
     assert done["end"] == "done"
     assert [error[1] for error in done["errors"]] == ["timeout" if end == "stall" else "closed"]
     assert record.ranges() == ["", "bytes=2048-"]

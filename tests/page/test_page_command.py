@@ -83,3 +83,27 @@ def test_a_taken_port_is_told_with_what_to_do(environment: dict[str, str], lab: 
         [sys.executable, "-c", MAIN, "web", "--port", str(lab.port)], capture_output=True, text=True, env=environment, check=False
     )
     assert (done.returncode, f"port {lab.port} on 127.0.0.1 is taken" in done.stderr) == (2, True)
+
+
+def test_watch_web_is_the_same_page(environment: dict[str, str], lab: Lab) -> None:
+    """On its usual port, or a sentence that says whose that is: another program of this machine may have it."""
+    command = [sys.executable, "-c", MAIN, "watch", "--web", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        assert "port 8081 on 127.0.0.1 is taken" in process.communicate(timeout=30)[1]
+        return
+    url, _, key = json.loads(line)["url"].partition("#key=")
+    page = Page(url.removesuffix("/page/"))
+    assert page.post("login", {"key": key}).json()["user"] == lab.username
+    page.close()
+    process.send_signal(signal.SIGINT)
+    assert (process.communicate(timeout=30)[0], process.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("more", [("--profile", "a"), ("--device", "a"), ("--until-done",), ("--timeout", "5")])
+def test_watch_web_shows_the_whole_fleet(environment: dict[str, str], more: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", MAIN, "watch", "--web", *more]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, "--web shows the whole fleet" in done.stderr) == (2, True)

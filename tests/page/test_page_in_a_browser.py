@@ -545,7 +545,7 @@ def test_a_package_is_deleted_after_a_question_and_one_in_use_is_not(farm: Farm,
     farm.client.devices.assign(board.id, farm.package("v1.2.0"))
     browser = open_page()
     browser.click('a[data-view="packages"]')
-    for version, users in (("v1.0.0", "the profile greenhouse"), ("v1.2.0", "1 device")):
+    for version, users in (("v1.0.0", "profile greenhouse"), ("v1.2.0", "1 device")):
         browser.click(f'button[aria-label="Delete weather {version}"]')
         browser.sees(f"Delete weather {version}", "dialog h2")
         assert browser.focus() == "BUTTON Cancel"

@@ -12,13 +12,14 @@ _SECTOR = 512
 _LEFT_OUT = ("boot_out.txt",)
 _STATE = "cota_sys"
 _LOST = re.compile(r"^Reclaimed (\d+) unused cluster")
-# What fsck.fat says of every drive, and of lost clusters. Entries of a long name without its file are not seen by FatFs; they do no harm.
+# What fsck.fat says of every drive, of lost clusters, and of what it would do: the line before that is judged by itself.
+# Entries of a long name without its file are not seen by FatFs; they do no harm.
 # The last link of a chain that a cut tore between two sectors of the FAT: beyond the drive's clusters, FatFs takes it for the chain's end.
 _TORN_END = re.compile(r"^Cluster \d+ out of range \((\d+) > \d+\)\. Setting to EOF\.$")
 _FROM = 0xF00
 _HARMLESS = re.compile(
     r"^(fsck\.fat |Reclaimed \d+ unused cluster|Leaving filesystem unchanged|\s*$"
-    r"|.*: \d+ files, \d+/\d+ clusters|Orphaned long file name part|\s*Not auto-correcting this|\s*\(dirty bit\))"
+    r"|.*: \d+ files, \d+/\d+ clusters|Orphaned long file name part|\s*Not auto-correcting this|\s*Auto-deleting\.|\s*\(dirty bit\))"
 )
 UNREADABLE = (OSError, ValueError, FatFSException)
 FSCK = shutil.which("fsck.fat") or ("/usr/sbin/fsck.fat" if Path("/usr/sbin/fsck.fat").exists() else None)

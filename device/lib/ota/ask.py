@@ -1,9 +1,16 @@
-"""The guard's own question: does the server answer this board? It stands alone, because it must work where the release's `ota` does not."""
+"""The guard's own question: does the server answer this board, and what does it assign?
 
+It stands alone, because it must work where the release's `ota` does not.
+"""
+
+import hashlib
+import json
 import os
+from binascii import hexlify
 
 _SECONDS = 10
 _JOIN_SECONDS = 15
+_ANSWER = 4096  # bytes, with the header
 
 
 def _setting(key):
@@ -20,7 +27,10 @@ def join():
 
 
 def answered():
-    """Ask ThingsBoard's device API for one attribute; True for its own answer, 200 with JSON. A captive portal's page is none."""
+    """Ask ThingsBoard's device API what is assigned; gives its key, as client.py's `_assigned` makes it, or that of four empty texts.
+
+    None where the answer is not its own, 200 with JSON: a captive portal's page is none.
+    """
     import socketpool
     import wifi
 
@@ -42,19 +52,29 @@ def answered():
             address = (host, port)
         sock.settimeout(_SECONDS)
         sock.connect(address)
-        path = "/api/v1/" + _setting("THINGSBOARD_DEVICE_TOKEN") + "/attributes?sharedKeys=fw_title"
+        path = "/api/v1/" + _setting("THINGSBOARD_DEVICE_TOKEN") + "/attributes?sharedKeys=fw_title,fw_version,fw_url,fw_checksum"
         request = ("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n").encode()
         while request:
             request = request[sock.send(request) :]
-        head = bytearray(1024)
+        head = bytearray(_ANSWER)
         view = memoryview(head)
         count = 0
         while count < len(head):
-            got = sock.recv_into(view[count:], len(head) - count)
+            try:
+                got = sock.recv_into(view[count:], len(head) - count)
+            except OSError:  # a proxy that keeps the connection open has said all
+                break
             if not got:
                 break
             count += got
-        text = bytes(head[:count]).lower()
-        return text[:6] == b"http/1" and text[8:12] == b" 200" and b"application/json" in text
     finally:
         sock.close()
+    text = bytes(head[:count])
+    head = text.lower()
+    if head[:6] != b"http/1" or head[8:12] != b" 200" or b"application/json" not in head:
+        return None
+    shared = json.loads(text[text.find(b"{", text.find(b"\r\n\r\n")) : text.rfind(b"}") + 1]).get("shared", {})  # it may be in a chunk
+    hasher = hashlib.new("sha1") if hasattr(hashlib, "new") else hashlib.sha1()
+    for name in ("title", "version", "url", "checksum"):
+        hasher.update(str(shared.get("fw_" + name) or "").encode() + b"\0")
+    return hexlify(hasher.digest()).decode()

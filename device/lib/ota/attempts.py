@@ -34,7 +34,7 @@ class Attempts:
     def __init__(self):
         self.next = 0
         # which release; failures; those of them that count against it; seconds from the last one to the next try
-        self.kept: list = ["", 0, 0, 0]
+        self.kept = [0, 0, 0, 0]
 
     def begin(self, key, kept, now):
         """Take up the release `key`: at once, or as `kept` has it.
@@ -42,7 +42,7 @@ class Attempts:
         Args:
             now: Seconds since power-on; None after a deep sleep, which was the wait: such a board may never be awake for long enough.
         """
-        key = key[:8]  # tells it from another
+        key = int(key[:7], 16)  # tells it from another
         self.kept = kept if kept and kept[0] == key else [key, 0, 0, 0]
         self.next = 0 if now is None else now + self.kept[3]
 
@@ -50,8 +50,7 @@ class Attempts:
         """Count a failure; gives the seconds until the next try, or None where the release is given up."""
         kept = self.kept
         kept[1] += 1
-        if not isinstance(exc, OSError) and exc.code not in _PATIENT:
-            kept[2] += 1
+        kept[2] += exc.code not in _PATIENT and not isinstance(exc, OSError)
         if not exc.later or kept[2] >= MAX_TRIES:
             return None
         kept[3] = wait(kept[1], chance, exc.wait)

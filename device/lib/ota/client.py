@@ -140,8 +140,11 @@ class OverTheAirUpdate:
         try:
             if update.phase == "commit":
                 self._report.send({"fw_state": "VERIFIED"})
-            elif update.phase == "list" and self._journal["p"] in (COMMITTED, UNDOING):
-                self._abandon()
+            elif update.phase == "list" and self._journal["p"] != IDLE:
+                # Its plan is about to be written over that of a release that could not be applied or undone: the tree is no release's.
+                self._store.write_record(self._journal["s"], {})
+                self._journal.update({"p": IDLE, "a": 3})
+                self._store.write_journal(self._journal)
             before, self.phase = update.phase, update.step()
             if self.phase == "done":  # work lies between the two, so that they differ in time: of two in one millisecond one is lost
                 self._report.send({"fw_state": "UPDATING"})
@@ -232,17 +235,18 @@ class OverTheAirUpdate:
     def _ask(self, now, joined):
         """Let the guard decide whether a silence is the release's fault or an outage; it does so after a reload."""
         asked = self._trial.verdict(self._journal, now, joined)
-        if asked:
+        if asked is not None:
             self._reload("v", asked)
 
     def _reload(self, key, value):
-        """Start the program again, and leave word of why in the journal; not where the drive cannot be written."""
+        """Leave word in the journal, and start the program again where it is a reason to; not where the drive cannot be written."""
         self._journal[key] = value
         try:
             self._store.write_journal(self._journal)
-        except OSError:
+        except (OSError, MemoryError):
             return
-        self._board.reload()
+        if value:
+            self._board.reload()
 
     def _hooked(self):
         return (self._store.read_small("boot.py", 4096) or b"").startswith(BOOT_HOOK)
@@ -273,6 +277,7 @@ class OverTheAirUpdate:
         keep = settings.keep + list(self.keep_files) + [name.rstrip("/") + "/" for name in self.keep_folders]
         rules = Rules(keep, settings.update_settings)
         optional = self._board.getenv("COTA_BACKUP") == "optional"
+        optional |= self._journal["p"] != IDLE or self._journal.get("a", 0) > 2  # what could not be finished or undone needs no way back
         self._update = Update(self._store, self._net, rules, settings.git_hosts, self._release, optional)
         self._report.send({"fw_state": "DOWNLOADING"})
         self.phase = self._update.phase
@@ -298,16 +303,9 @@ class OverTheAirUpdate:
         if seconds is None:
             self._forget()
         self._report.failed(exc, seconds)
-        if seconds and exc.code == "memory" and self._attempts.kept[1] > 1 and not journal.get("z"):
+        if seconds and exc.code == "memory" and journal["t"][1] > 1 and not journal.get("z"):
             self._reload("z", 1)  # the heap may be in pieces: once a release it starts in a fresh one
         return exc
-
-    def _abandon(self):
-        """Another release's plan is about to be written over that of a committed release that could not be applied."""
-        journal = self._journal
-        self._store.write_record(journal["s"], {})  # the tree is no release's
-        journal["p"] = IDLE
-        self._store.write_journal(journal)
 
     def _drop(self):
         if self._update is not None:

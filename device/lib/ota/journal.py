@@ -11,7 +11,9 @@ Keys, short because a slot is one sector:
     w why the last release was undone · o how often silence undid a release
     t the tries of the release under way (attempts.py)
     z the program was started again because the heap was full
-    a failures counted · b a run is under way · v a verdict is asked for · u seconds of uptime without contact, of earlier boots
+    a failures counted; 3 and more: what is on the drive is no release worth a backup · v a verdict is asked for
+    b a run is under way; 2: and the one before it, ended by hand, came to nothing
+    u seconds of uptime without contact, of earlier boots · i those of this boot, as of the last save; the next boot adds them to u
 """
 
 import json
@@ -27,7 +29,7 @@ TRIAL = "T"  # the tree is the new release's, which has yet to prove itself
 UNDOING = "U"  # the recovery makes the tree equal to the old release
 
 # What `v` asks of the guard.
-RESET, SILENT, GIVE_UP = 1, 2, 3
+RESET, SILENT = 1, 2
 
 
 def sealed(data, size):

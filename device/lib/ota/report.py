@@ -2,7 +2,7 @@
 
 from . import __version__
 from .errors import NetworkError, OverTheAirUpdateError, error, sentence
-from .journal import TRIAL
+from .journal import IDLE, TRIAL
 
 _MAX_ERROR = 255  # characters of fw_error; titles and versions have no more (ThingsBoard)
 
@@ -36,15 +36,15 @@ class Reporter:
             if self.greeted is None:
                 self.attributes(self._facts(record, journal))
             if record and journal["p"] != TRIAL:
-                self._waiting["current_fw_title"] = record["title"]
-                self._waiting["current_fw_version"] = record["version"]
+                self._runs(record)
                 # The server never compares: a device that runs what is assigned must say so itself.
                 if assigned == record["key"]:
                     self._waiting["fw_state"] = "UPDATED"
             if assigned and assigned == journal.get("x"):
                 self._waiting["fw_state"] = "FAILED"
                 why = journal.get("w")
-                self._waiting["fw_error"] = ("undone " + why if why else "refused " + sentence(error("refused")))[:_MAX_ERROR]
+                done = "undone " if journal["p"] == IDLE else "not undone yet: "
+                self._waiting["fw_error"] = (done + why if why else "refused " + sentence(error("refused")))[:_MAX_ERROR]
             self.greeted = assigned
         self.send({})
 
@@ -54,10 +54,8 @@ class Reporter:
         for name in ("title", "version", "url"):
             facts["fw_" + name] = record[name]
         self.attributes(facts)  # first, so that whoever sees UPDATED finds them
-        self._waiting = {"fw_state": "UPDATED", "fw_error": ""}
-        self._waiting["current_fw_title"] = record["title"]
-        self._waiting["current_fw_version"] = record["version"]
-        self.send({})
+        self._runs(record)
+        self.send({"fw_state": "UPDATED", "fw_error": ""})
         self.greeted = record["key"]
 
     def failed(self, exc, seconds):
@@ -91,6 +89,10 @@ class Reporter:
             self._cloud.post("attributes", values)
         except (NetworkError, OverTheAirUpdateError, MemoryError):
             pass
+
+    def _runs(self, record):
+        for name in ("title", "version"):
+            self._waiting["current_fw_" + name] = record[name]
 
     def _facts(self, record, journal):
         facts = self._board.facts()

@@ -4,11 +4,12 @@ It ends well when this boot ran the recovery's hook, the server answered the new
 with COTA_CONFIRM = "app" the program must also have said `confirm()`.
 """
 
-from .journal import GIVE_UP, SILENT, TRIAL
+from .journal import SILENT, TRIAL
 
 DEFAULT_SECONDS = 60
 SILENCE_SECONDS = 900  # with Wi-Fi joined and no contact, or no confirm(): the guard is asked for a verdict
 DEFAULT_HOURS = 24  # of uptime without any contact
+_FIRST_SAVE = 600  # seconds of a run's uptime that are worth a write; the next one comes at twice as much, and again: seven in a day
 # When the server first answered in this run, as a list of one or none; the guard looks here when a program goes to deep sleep.
 contacts = []
 
@@ -43,11 +44,16 @@ class Trial:
         return proven and now - contacts[0] >= self._seconds
 
     def verdict(self, journal, now, joined):
-        """What the guard is to be asked, or 0: the server does not answer, or the program does not confirm."""
-        if journal["p"] != TRIAL:
-            return 0
-        if journal["M"] and not contacts and journal["u"] + now > self._hours * 3600:
-            return GIVE_UP
-        if now - self._started < SILENCE_SECONDS or (not contacts and not joined):
-            return 0
-        return 0 if contacts and self.approved else SILENT
+        """What the guard is to be asked: the server does not answer, or the program does not confirm. None: nothing is to be written.
+
+        0: nothing is asked, but the journal, with the uptime so far, is to be written, because a power cut would begin the hours anew.
+        """
+        if journal["p"] != TRIAL or (contacts and self.approved):
+            return None
+        late = journal["M"] and not contacts and journal["u"] + now > self._hours * 3600
+        if late or (now - self._started >= SILENCE_SECONDS and (contacts or joined)):
+            return SILENT
+        if now < 2 * journal.get("i", 0) + _FIRST_SAVE:
+            return None
+        journal["i"] = now
+        return 0

@@ -220,7 +220,7 @@ class Update:
         entry["c"] = SECTOR
         entry["n"], entry["k"] = self.redo
         entry["y"] = self.release["key"]
-        for name in "abvuzt":
+        for name in "abviuzt":
             entry[name] = 0
         entry["w"] = ""
         if self.applies:

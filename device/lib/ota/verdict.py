@@ -69,12 +69,12 @@ def _failures(value=None):
 
 
 def _answered():
-    """Whether the server answers the guard itself."""
+    """The key of what the server assigns, where it answers the guard itself; else None."""
     try:
         return _load("/lib/ota/ask.py")["answered"]()
     except Exception as exc:
         print("guard: the server does not answer:", repr(exc))
-        return False
+        return None
 
 
 def _arm(on_trial):
@@ -99,18 +99,23 @@ def _arm(on_trial):
 
 
 def _judge(journal):
-    """What a reset or a silence before this run means for the release on trial; may end the trial."""
+    """What a reset, a silence or a start by hand before this run means for the release on trial; may end the trial."""
     asked = journal.get("v")
     hours = str(os.getenv("COTA_TRIAL_HOURS"))
-    limit = 3600 * (int(hours) if hours.isdigit() else 0) or 86400
-    if asked == 3 or (journal["M"] and journal["u"] + time.monotonic() > limit):
+    limit = 3600 * (int(hours) if hours.isdigit() and len(hours) < 7 else 0) or 86400  # as trial.py has it
+    by_hand = journal["M"] and journal.get("b") == 2
+    if journal["M"] and journal["u"] + time.monotonic() > limit:
         journal["o"] = journal.get("o", 0) + 1
         _recovery(journal)["count"](journal, "no contact in " + str(limit // 3600) + " hours", 3)
-    elif asked and _answered():
-        _recovery(journal)["count"](journal, "no contact, while the server answers" if asked == 2 else "the program reset the board")
+    elif asked or by_hand:
+        assigned = _answered()
+        if assigned and by_hand and assigned != journal["y"]:  # somebody wants this board back from a release that hangs
+            _recovery(journal)["count"](journal, "no contact, and it is no longer assigned", 3)
+        elif assigned and asked:
+            _recovery(journal)["count"](journal, "no contact, while the server answers" if asked == 2 else "the program reset the board")
     if journal["p"] != "T":
         microcontroller.reset()
-    if asked or not journal.get("b"):
+    if asked or journal.get("b") != 1:
         journal["v"] = 0
         journal["b"] = 1
         _recovery(journal)["save"](journal)
@@ -187,6 +192,7 @@ def after(why, exc, began):
                     microcontroller.reset()
             else:
                 journal["b"] = 0
+                journal["i"] = int(time.monotonic())
                 _recovery(journal)["save"](journal)
         except OSError as exc:
             print("guard: the drive:", repr(exc))  # USB holds it
@@ -200,8 +206,8 @@ def after(why, exc, began):
         time.sleep(1)
     if failed % _RESET_EVERY == 0:
         if journal["p"] == "T":
-            journal["u"] = int(journal.get("u", 0) + time.monotonic())
-            journal["b"] = 0
+            journal["u"] += int(time.monotonic())
+            journal["b"] = journal["i"] = 0
             try:
                 _recovery(journal)["save"](journal)
             except OSError:

@@ -2,13 +2,17 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from cota.publish.check import Finding
     from cota.thingsboard import Client
+
+# Findings that a person is shown, the worst; a folder that is no release has one for each of its files.
+_SHOWN = 20
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -92,3 +96,11 @@ def say(text: str) -> None:
 def count(number: int, noun: str) -> str:
     """Give a number with its noun: 1 device, 2 devices."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def tell_findings(findings: "Sequence[Finding]") -> None:
+    """Say what a check found, the worst first."""
+    for finding in findings[:_SHOWN]:
+        say(str(finding))
+    if len(findings) > _SHOWN:
+        say(f"and {count(len(findings) - _SHOWN, 'more finding')}; --json lists them all. Is this the folder that boards get (--folder)?")

@@ -1,15 +1,11 @@
 """`cota delete`: delete a package that nobody uses."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
-from cota.cli.common import connected, count, json_option, say, server_option, tell_json
+from cota.cli.common import connected, json_option, say, server_option, tell_json
 from cota.errors import AnswerIsNoError
-
-if TYPE_CHECKING:
-    from cota.thingsboard import Client
 
 
 @click.command(
@@ -33,6 +29,7 @@ def command(title: str, version: str, server: str | None, yes: bool, as_json: bo
     """
     from cota.publish.target import need_package
     from cota.thingsboard import ThingsBoardError, id_of
+    from cota.thingsboard.users import users_of
 
     with connected(server) as client:
         package = need_package(client, title, version)
@@ -46,8 +43,9 @@ def command(title: str, version: str, server: str | None, yes: bool, as_json: bo
             if error.status == 404:
                 say("Somebody else deleted it at the same time.")
             elif error.status == 400:
+                users = users_of(id_of(package), client.profiles.list(), client.devices.infos())
                 raise AnswerIsNoError(
-                    f"{title} {version} is in use and was not deleted: {_users(client, id_of(package)) or error.server_message}.",
+                    f"{title} {version} is in use and was not deleted: {users or error.server_message}.",
                     "`cota unassign` takes it away, or `cota assign` gives another one.",
                 ) from error
             else:
@@ -56,9 +54,3 @@ def command(title: str, version: str, server: str | None, yes: bool, as_json: bo
         tell_json({"title": title, "version": version, "package": id_of(package), "deleted": True})
     else:
         say(f"Deleted the package {title} {version}.")
-
-
-def _users(client: "Client", package_id: str) -> str:
-    profiles = [f"profile {one['name']}" for one in client.profiles.list() if (one.get("firmwareId") or {}).get("id") == package_id]
-    own = sum((info.get("firmwareId") or {}).get("id") == package_id for info in client.devices.infos())
-    return ", ".join(profiles + ([count(own, "device")] if own else []))

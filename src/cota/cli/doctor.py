@@ -10,6 +10,7 @@ import click
 from cota.cli.common import server_option
 
 _MARKS = {"ok": "ok ", "wrong": "NO ", "not checked": " ? "}
+_INDENT = " " * 16
 
 
 @click.command(
@@ -22,7 +23,7 @@ Examples:
 """
 )
 @click.argument("what", metavar="[DRIVE|DEVICE]", required=False)
-@click.option("--device", metavar="NAME", help="The device's name in ThingsBoard.  [default: the one that `cota install` gives]")
+@click.option("--device", metavar="NAME", help="The device's name in ThingsBoard.  [default: found by the board's chip number or token]")
 @server_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: ok, the first step that is wrong, and all steps.")
 @click.pass_context
@@ -66,10 +67,14 @@ def command(context: click.Context, what: str | None, device: str | None, server
         told = [asdict(step) for step in steps]
         click.echo(json.dumps({"ok": first is None, "first": None if first is None else asdict(first), "steps": told}))
     else:
+        told_hints: set[str] = set()  # one does for all steps that want the same
         for step in steps:
             click.echo(f"{_MARKS[step.state]} {step.name:<10}  {step.text}" + (" (not checked)" if step.state == "not checked" else ""))
+            if step.state == "not checked" and step.hint and step.hint not in told_hints:
+                told_hints.add(step.hint)
+                click.echo(f"{_INDENT}{step.hint}")
             for note in step.notes:
-                click.echo(f"                note: {note}")
+                click.echo(f"{_INDENT}note: {note}")
         unchecked = sum(step.state == "not checked" for step in steps)
         if first is None:
             click.echo(f"Nothing is wrong{f'; {unchecked} steps were not checked' if unchecked else ''}.")

@@ -44,6 +44,7 @@ def command(device: str, server: str | None, since: int | None, limit: int, as_j
 
     What happened in one millisecond is one event, because the server keeps one time for it.
     """
+    from cota.cli.status import explain_errors
     from cota.cli.table import iso, print_table
     from cota.explain import explain
     from cota.thingsboard import id_of
@@ -82,6 +83,7 @@ def command(device: str, server: str | None, since: int | None, limit: int, as_j
         return
     rows = [(line["time"], line["state"], line["target"], line["running"], line["error"]) for line in lines]
     print_table(("TIME", "STATE", "TARGET", "RUNNING", "ERROR"), rows, state=1)
+    explain_errors(line["error"] or "" for line in lines)
 
 
 def _release(values: dict[str, str], prefix: str) -> str | None:

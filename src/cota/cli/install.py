@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cota.cli.common import server_option
+from cota.cli.common import count, server_option
 
 if TYPE_CHECKING:
     from cota.drive.boot_out import BoardInfo
@@ -94,7 +94,7 @@ class _Install:
         from cota.drive.answers import TOKEN
         from cota.drive.plan import Options, base_settings, make_plan
         from cota.drive.room import check_room
-        from cota.drive.settings_file import read_settings
+        from cota.drive.settings_file import SETTINGS, read_settings, unknown_keys
         from cota.drive.target import RefusedError
         from cota.drive.tree import device_tree, drive_files
 
@@ -109,6 +109,7 @@ class _Install:
             settings = answers.wifi()
             maker = answers.maker()
             settings |= answers.server(maker) | self.extra
+            self.notes += unknown_keys(self.extra, tree[SETTINGS].decode())
             options = Options(self.given["replace_boot"])
             plan = make_plan(target, tree, settings, options)
             self.notes += answers.notes + check_room(target, plan)
@@ -162,13 +163,13 @@ class _Install:
         if self.given["as_json"]:
             click.echo(json.dumps(self._summary(target, board, plan, device, written, press)))
             return
-        count = len(plan.changes)
+        files = count(len(plan.changes), "file")
         if dry:
-            click.echo(f"{count} files would change on {target.name}; nothing was done.")
-        elif not count:
+            click.echo(f"{files} would change on {target.name}; nothing was done.")
+        elif not plan.changes:
             click.echo(f"{target.name} is prepared already; nothing was written.")
         else:
-            click.echo(f"{target.name} is prepared: {count} files, {written:,} bytes, all read back and right.")
+            click.echo(f"{target.name} is prepared: {files}, {written:,} bytes, all read back and right.")
             click.echo(press, err=True)
             click.echo("Then `cota doctor` follows the board to its server, and `cota publish` gives it a release.", err=True)
 

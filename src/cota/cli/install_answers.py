@@ -119,7 +119,7 @@ class Answers:
         Raises:
             CotaError: They are not known, or no board could use them.
         """
-        from cota.drive.answers import TOKEN, is_same_server, only_here, server_settings
+        from cota.drive.answers import TOKEN, check_token, is_same_server, only_here, server_settings
 
         asked = self._asked()
         if maker is not None:
@@ -128,6 +128,8 @@ class Answers:
             token = self._token or ("" if self._goes_elsewhere() else self._there.get(TOKEN, ""))
             how = "--token, or `cota login` to make the device"
             token = token or ask("Access token of the device in ThingsBoard", how, hide=True)
+            if problem := check_token(token):
+                raise CotaError(problem, "Copy it anew from the device in ThingsBoard (Copy access token).")
         asked = asked or self._known or os.environ.get("COTA_URL") or _default_server() or ask("ThingsBoard's address", "--url or COTA_URL")
         if only_here(asked):
             self.notes.append(f"{asked} means the machine that asks: only a simulated board reaches it so. --board-url gives another one.")

@@ -38,7 +38,8 @@ def command(server: str | None, url: str | None, by_key: bool, username: str | N
     COTA_PASSWORD. It is never an option, because other users can see a command's options.
 
     A password is not kept, only the token that the server gives for it; that runs out when it is not used for a week. An API key is kept
-    as it is. Both lie in the system's keyring where the Python library keyring is installed, else in a file that only you may read.
+    as it is. Both lie in the system's keyring where the Python library keyring is installed (`pip install keyring`), else
+    in a file that only you may read.
 
     A server that is named is used with --server NAME (or COTA_SERVER); the one you sign in to last is used without it.
     """

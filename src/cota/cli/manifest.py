@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cota.cli.common import count, json_option, say, tell_json
+from cota.cli.common import count, json_option, say, tell_findings, tell_json
 
 if TYPE_CHECKING:
     from cota.publish.manifest import Draft
@@ -79,8 +79,7 @@ def command(
             if source is not None
             else opened.enter_context(of_commit(repo or Path(), what, folder, title=title, version=version))
         )
-        for finding in draft.findings:
-            say(str(finding))
+        tell_findings(draft.findings)
         if draft.manifest is not None:
             if target is not None:
                 export(draft, target)

@@ -1,5 +1,7 @@
 """`cota packages`: what has been published."""
 
+from collections import Counter
+
 import click
 
 from cota.cli.common import connected, count, json_option, profile_option, say, server_option, tell_json
@@ -20,15 +22,13 @@ def command(server: str | None, profile: str | None, title: str | None, as_json:
     """List the packages, the newest last, with who they are assigned to."""
     from cota.cli.table import iso, print_table
     from cota.thingsboard import id_of
+    from cota.thingsboard.users import package_of
 
     with connected(server) as client:
         chosen = id_of(client.profiles.need(profile)) if profile is not None else None
         profiles = {id_of(one): one for one in client.profiles.list()}
-        used = {str((one.get("firmwareId") or {}).get("id")): str(one["name"]) for one in profiles.values()}
-        own: dict[str, int] = {}
-        for info in client.devices.infos():
-            if info.get("firmwareId"):
-                own[info["firmwareId"]["id"]] = own.get(info["firmwareId"]["id"], 0) + 1
+        used = {package_of(one): str(one["name"]) for one in profiles.values()}
+        own = Counter(map(package_of, client.devices.infos()))
         packages = [one for one in client.packages.list(title) if title in (None, one["title"])]
     lines = []
     for package in packages:
@@ -44,7 +44,7 @@ def command(server: str | None, profile: str | None, title: str | None, as_json:
                 "url": package.get("url"),
                 "created": iso(package["createdTime"]),
                 "assigned_to_profile": used.get(id_of(package)),
-                "assigned_to_devices": own.get(id_of(package), 0),
+                "assigned_to_devices": own[id_of(package)],
             }
         )
     if as_json:

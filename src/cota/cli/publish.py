@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cota.cli.common import connected, count, json_option, release_options, say, server_option, target_options, tell_json
+from cota.cli.common import connected, count, json_option, release_options, say, server_option, target_options, tell_findings, tell_json
 from cota.cli.text import one_line
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def command(
 
     release = prepare(repo, ref, folder, title, version)
     facts = _facts(release)
-    for finding in release.findings:
-        say(str(finding))
+    tell_findings(release.findings)
     if release.refused or dry_run:
         for code, advice in advice_of(release).items():
             say(f"{code}: {one_line(advice)}")

@@ -47,7 +47,7 @@ def command(context: click.Context, devices: tuple[str, ...], server: str | None
         if outcome["problem"]:
             say(f"{outcome['device']}: not told, {outcome['problem']}")
     told = [outcome for outcome in outcomes if not outcome["problem"]]
-    say(f"{count(len(told), 'device')} will try again at the next poll." if outcomes else "No device has failed.")
+    say(f"Told {count(len(told), 'device')}: what was given up is tried again at the next poll." if outcomes else "No device has failed.")
     context.exit(0 if len(told) == len(outcomes) else 1)
 
 

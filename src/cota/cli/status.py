@@ -1,6 +1,7 @@
 """`cota status`: the fleet at a glance, and why a board failed."""
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,14 +134,14 @@ def _show(boards: "list[Board]", every: bool) -> None:
         )
     if len(shown) < len(listed):
         say(f"and {count(len(listed) - len(shown), 'more device')}; --all lists them.")
-    explain_errors(shown)
+    explain_errors(board.error for board in shown)
 
 
-def explain_errors(boards: "list[Board]") -> None:
-    """Say once for each error code what to do about it."""
+def explain_errors(errors: Iterable[str]) -> None:
+    """Say once for each error code of boards what to do about it."""
     from cota.explain import explain
 
-    told = {found.code: found.advice for board in boards if (found := explain(board.error)) is not None}
+    told = {found.code: found.advice for error in errors if (found := explain(error)) is not None}
     if told:
         click.echo()
     for code, advice in told.items():

@@ -25,6 +25,7 @@ _PER_SECOND = 4
 Examples:
   cota watch
   cota watch --profile greenhouse --until-done --timeout 1800
+  cota watch --web                      in a browser
   cota watch --device canary --release greenhouse v1.4.0 --until-done
   cota watch --json | jq -r 'select(.state == "FAILED") | .device'
 """
@@ -36,6 +37,7 @@ Examples:
 @click.option("--release", nargs=2, metavar="TITLE VERSION", help="With --until-done: wait for this release and no other.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End after so long.")
 @click.option("--interval", default=2.0, show_default=True, type=click.FloatRange(0.2, 3600), help="Seconds between looks when polling.")
+@click.option("--web", is_flag=True, help="In a browser: serve the page of the fleet, as `cota web` does.")
 @json_option
 @click.pass_context
 def command(
@@ -47,6 +49,7 @@ def command(
     release: tuple[str, str] | None,
     timeout: float | None,
     interval: float,
+    web: bool,
     as_json: bool,
 ) -> None:
     """Show boards as they change, until Ctrl-C.
@@ -57,6 +60,13 @@ def command(
 
     Exit code with --until-done 0: all of them are UPDATED. 1: one FAILED, nothing is assigned, or the time was up. Without it 0.
     """
+    if web:
+        if profile is not None or devices or until_done or release is not None or timeout is not None:
+            raise click.UsageError("--web shows the whole fleet until Ctrl-C; it goes with --server and --json only.")
+        from cota.cli.web import serve_page
+
+        serve_page(server, as_json=as_json)
+        context.exit(0)
     from cota.cli.status import board_line, check_gone, explain_errors, gone_of
     from cota.thingsboard import id_of
     from cota.thingsboard.boards import Release, boards_query
@@ -81,7 +91,7 @@ def command(
                 show.tell(changed)
                 if watch.why_not != told:
                     told = watch.why_not
-                    show.say(f"{told}; asking every {interval:g} s instead" if told else "the server tells changes again")
+                    show.say(f"{told.rstrip('.')}; asking every {interval:g} s instead" if told else "the server tells changes again")
                 if (until_done and not _left(watch, wanted)) or (devices and not watch.boards):
                     break
                 if end is not None and time.monotonic() >= end:
@@ -94,7 +104,7 @@ def command(
     left = _left(watch, wanted)
     failed = [board for board in boards if board.state == "FAILED" and board not in left]
     if not as_json:
-        explain_errors(failed)
+        explain_errors(board.error for board in failed)
     if not boards and not left:
         say("No release is assigned to any of them, so there is nothing to wait for.")
     for board in left:

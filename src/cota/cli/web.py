@@ -5,6 +5,8 @@ import click
 from cota.cli.common import connected, json_option, say, server_option, tell_json
 from cota.page import DEFAULT_PORT, serve, serve_remote
 
+DEFAULT_HOST = "127.0.0.1"
+
 
 @click.command(
     epilog="""\b
@@ -15,7 +17,7 @@ Examples:
 """
 )
 @server_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 lets the network in.")
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on; 0.0.0.0 lets the network in.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="TCP port; 0 takes a free one.")
 @click.option("--log-in", "by_name", is_flag=True, help="Ask for a user name and password of the server, and not for the key shown here.")
 @json_option
@@ -24,7 +26,16 @@ def command(server: str | None, host: str, port: int, by_name: bool, as_json: bo
 
     The address that is shown holds a key; who has it acts as you. With --log-in each operator uses an account of his own.
 
-    A lab has its page already: `cota lab` shows the address.
+    `cota watch --web` is the same without a choice of the address. A lab has its page already: `cota lab` shows where.
+    """
+    serve_page(server, host, port, by_name=by_name, as_json=as_json)
+
+
+def serve_page(server: str | None, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, *, by_name: bool = False, as_json: bool) -> None:
+    """Serve the page until Ctrl-C, for `cota web` and for `cota watch --web`.
+
+    Raises:
+        CotaError: It is not known which server is meant, the sign-in does not work, or the address is taken.
     """
     from cota.config import find_access
     from cota.thingsboard.address import is_loopback

@@ -44,25 +44,21 @@ def _check_device(facts: Facts) -> Said:
     client = facts.operator()
     if client is None:
         raise UncheckedError("no credentials of the operator are known", "Sign in with `cota login`.")
-    if not facts.device_name:
-        raise UncheckedError("the device's name is not known", "Give it with --device.")
     try:
-        there = client.devices.find(facts.device_name)
+        there = client.devices.find(facts.device_name) if facts.device_name else None
     except ThingsBoardError as error:
         if error.status == 401 and facts.access is not None and facts.access.api_key:
             raise WrongError(error.message, f"{error.hint} ThingsBoard has API keys since 4.3; an older one refuses every key.") from error
         raise
-    device = server_checks.find_device(facts, client)
-    if there is None:
-        if facts.target is not None and not facts.named:
-            raise UncheckedError(f"no device is named {facts.device_name}", "Give the device's name with --device.")
+    device = server_checks.find_device(facts, client) if there is not None else None
+    if device is None and not facts.named:
+        device = server_checks.find_by_token(facts, client)
+        if device is None:
+            raise UncheckedError("it is not known which device the board is", "Give its name: `cota doctor --device NAME`.")
+    elif there is None:
         raise WrongError(f"{client.url} has no device named {facts.device_name}.", "Check the name; it may have been deleted meanwhile.")
-    if device is None:
-        if facts.named:
-            raise WrongError(
-                f"The device {facts.device_name} has another token than the board.", "Run `cota install --device` with its name."
-            )
-        raise UncheckedError(f"the device {facts.device_name} is another board's", "Give the device's name with --device.")
+    elif device is None:
+        raise WrongError(f"The device {facts.device_name} has another token than the board.", "Run `cota install --device` with its name.")
     elsewhere = facts.server is not None and not is_same_server(client.url, facts.server)
     notes = [f"It was looked for at {client.url}, where you are signed in; the board asks {facts.server}."] if elsewhere else []
     return Said(f"{facts.device_name}, profile {device.get('type')}", notes)

@@ -6,6 +6,7 @@ from typing import Any
 from cota.doctor.chain import Said, UncheckedError, WrongError
 from cota.doctor.facts import Facts
 from cota.doctor.server_checks import find_device
+from cota.explain import explain
 from cota.thingsboard import id_of
 
 _KEYS = ("fw_state", "fw_error", "current_fw_title", "current_fw_version", "target_fw_title", "target_fw_version")
@@ -44,10 +45,10 @@ def _judge(told: dict[str, str], server: dict[str, Any], own: dict[str, Any]) ->
     if state == "FAILED":
         raise WrongError(
             f"The board gave {told.get('target_fw_version', 'the release')} up: {error or 'it did not say why'}{ago}.",
-            f"{_code(error)}Then publish anew, or set the shared attribute cota_retry to a text that it has not had before.",
+            f"{_advice(error)} Then publish anew, or let it try the same release again: `cota retry`.".lstrip(),
         )
     if error.startswith("later:"):
-        raise WrongError(f"The board tries again: {error}{ago}.", _code(error.removeprefix("later:").strip()).strip())
+        raise WrongError(f"The board tries again: {error}{ago}.", _advice(error) or "Its serial console says more.")
     if problems := own.get("cota_settings"):
         raise WrongError(
             f"The board cannot use some of its settings: {problems}.", "Correct settings.toml; the page Settings has every key."
@@ -66,9 +67,10 @@ def _judge(told: dict[str, str], server: dict[str, Any], own: dict[str, Any]) ->
     return Said(said, notes)
 
 
-def _code(error: str) -> str:
-    code = error.partition(" ")[0]
-    return f"The page Errors says what to do about `{code}`. " if code else ""
+def _advice(error: str) -> str:
+    """What to do about what the board said; "" where it is not of a board of ours."""
+    found = explain(error)
+    return "" if found is None else f"{' '.join(found.advice.split())} (The page Errors has `{found.code}`.)"
 
 
 def _ago(seconds: float) -> str:

@@ -10,12 +10,15 @@ from cota.doctor.chain import Said, UncheckedError, WrongError
 from cota.doctor.facts import SHARED_KEYS, Facts
 from cota.doctor.net import TIMEOUT_SECONDS
 from cota.drive import answers
+from cota.drive.answers import is_same_server
 from cota.thingsboard import Client, ThingsBoardError, id_of
 from cota.thingsboard.address import checked_url, is_loopback
 
 _PORTS = {"http": 80, "https": 443}
 _CLIENT_KEYS = ("cota_version", "cota_commit", "cota_last_error", "cota_refused", "cota_trial", "cota_settings", "fw_title", "fw_version")
 _URL_PACKAGES_SINCE = "4.2.1.1"
+_NOBODY = "no-device-has-this-token"
+_NEWEST = 50  # devices whose tokens are compared with the board's, a request each: a board that is looked at was mostly prepared lately
 
 
 def check_address(facts: Facts) -> Said:
@@ -84,13 +87,22 @@ def check_token(facts: Facts) -> Said:
         raise UncheckedError("the device's token is not known")
     if facts.settings is not None and not facts.settings.get(answers.TOKEN, "").strip():
         raise WrongError(f"{answers.TOKEN} is not set in settings.toml.", "`cota install` makes the device and sets it.")
-    if any(character in facts.token for character in "/?# "):
-        raise WrongError("The device's token has a character that no token has.", f"Copy it anew into {answers.TOKEN}.")
+    if problem := answers.check_token(facts.token):
+        raise WrongError(problem, f"Copy it anew into {answers.TOKEN}.")
     keys = {"sharedKeys": ",".join(SHARED_KEYS), "clientKeys": ",".join(_CLIENT_KEYS)}
+    # The server takes who asks with the board's token for the board, which would then seem alive; so the operator is asked where he knows.
+    client = facts.operator() if facts.device is not None else None
+    if client is not None and not is_same_server(client.url, server):
+        client = None
     try:
-        answer = facts.net.get(f"{server}/api/v1/{facts.token}/attributes", params=keys)
+        answer = facts.net.get(f"{server}/api/v1/{facts.token if client is None else _NOBODY}/attributes", params=keys)
     except httpx2.HTTPError as error:
         raise UncheckedError(f"the server was not reached: {type(error).__name__}") from None
+    if answer.status_code == 401 and client is not None and facts.device is not None:
+        facts.token_works = True
+        facts.shared = dict(client.telemetry.attributes(id_of(facts.device), "SHARED_SCOPE", SHARED_KEYS))
+        facts.client = dict(client.telemetry.attributes(id_of(facts.device), "CLIENT_SCOPE", _CLIENT_KEYS))
+        return Said("the server knows the device")
     if answer.status_code == 401:
         facts.token_works = False
         raise WrongError(
@@ -165,6 +177,19 @@ def find_device(facts: Facts, client: Client) -> dict[str, Any] | None:
             return None
         facts.device, facts.token = device, token
     return facts.device
+
+
+def find_by_token(facts: Facts, client: Client) -> dict[str, Any] | None:
+    """Find the device among the newest by the board's token, where its name is not known; None where it is not there."""
+    for device in client.devices.newest(_NEWEST) if facts.token else ():
+        try:
+            token = client.devices.token(id_of(device))
+        except ThingsBoardError:
+            continue  # deleted meanwhile, or one that signs in with a certificate
+        if token == facts.token:
+            facts.device, facts.device_name = device, str(device["name"])
+            return device
+    return None
 
 
 def _server(facts: Facts) -> str:

@@ -96,7 +96,8 @@ def check_source(facts: Facts) -> Said:
 def check_limit(facts: Facts) -> Said:
     """The Git host still answers calls from here."""
     if facts.remaining is None:
-        raise UncheckedError("the Git host does not tell")
+        is_known = bool((facts.shared or {}).get("fw_url"))
+        raise UncheckedError("the Git host does not tell" if is_known else "no address of a repository is known")
     if facts.remaining < _CALLS:
         raise WrongError(
             f"The Git host allows {facts.remaining} more calls in this hour, and an update takes {_CALLS}.",

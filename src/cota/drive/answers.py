@@ -35,6 +35,13 @@ def check_password(password: str) -> str | None:
     return None
 
 
+def check_token(token: str) -> str | None:
+    """Say what is wrong with a device's access token; None where nothing is. It becomes a part of the addresses that the board asks."""
+    if not token.isascii() or not token.isprintable() or any(character in token for character in "/?#% "):
+        return "The device's token has a character that no token has."
+    return None
+
+
 def server_of(values: Mapping[str, str]) -> str | None:
     """Give the server's address as the board understands its settings; None where there is none.
 

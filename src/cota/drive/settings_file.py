@@ -5,14 +5,17 @@ first [table]. The first line of a key counts.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 SETTINGS = "settings.toml"
 
 _KEY_LINE = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(#.*)?$')
 _BARE = re.compile(r"([^\s#]+)\s*(#.*)?$")
+_SHIPPED = re.compile(r"(?m)^(?:# )?([A-Z0-9_]+) = ")
+_OURS = ("COTA_", "THINGSBOARD_")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?$")
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)")
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
@@ -49,6 +52,22 @@ def read_settings(text: str) -> Settings:
         if problem:
             found.problems.append(f"line {number + 1} {problem}")
     return found
+
+
+def unknown_keys(given: Iterable[str], shipped: str) -> list[str]:
+    """Say which keys are named as cOTA's are and are none of them, one sentence each; a program's own keys have other names.
+
+    Args:
+        given: The keys.
+        shipped: The text of the shipped settings.toml, where every key has a line, most of them behind a #.
+    """
+    known = _SHIPPED.findall(shipped)
+    notes = []
+    for key in given:
+        if key.startswith(_OURS) and key not in known:
+            near = get_close_matches(key, known, n=1)
+            notes.append(f"cOTA has no setting {key}; " + (f"is it {near[0]}?" if near else "boards pass over it."))
+    return notes
 
 
 def _take(found: Settings, number: int, line: str) -> str:

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from cota.page import fleet
 from cota.page.fleet import Row
-from cota.page.packages import PagePackages, package_of
+from cota.page.packages import PagePackages
 from cota.page.wave import Course
 from cota.thingsboard.devices import Devices, Profiles
 from cota.thingsboard.errors import ThingsBoardError
 from cota.thingsboard.session import Json, Session, id_of
 from cota.thingsboard.telemetry import Telemetry
+from cota.thingsboard.users import package_of
 
 _FIND = "/api/entitiesQuery/find"
 _MAX_PAGES = 100  # a hundred thousand devices

@@ -8,6 +8,7 @@ from cota.thingsboard.devices import Devices, Profiles
 from cota.thingsboard.errors import ThingsBoardError
 from cota.thingsboard.packages import Packages
 from cota.thingsboard.session import Json, Session, id_of
+from cota.thingsboard.users import package_of, users_of
 
 
 class TakenError(Exception):
@@ -83,10 +84,8 @@ class PagePackages:
                 return
             if error.status != 400:
                 raise
-            profiles = [f"the profile {one['name']}" for one in self._profiles.list() if package_of(one) == package_id]
-            own = sum(package_of(info) == package_id for info in self._devices.infos())
-            users = profiles + ([f"{own} {'device' if own == 1 else 'devices'}"] if own else [])
-            raise InUseError(f"It is in use and was not deleted: {', '.join(users) or error.server_message}.") from error
+            users = users_of(package_id, self._profiles.list(), self._devices.infos())
+            raise InUseError(f"It is in use and was not deleted: {users or error.server_message}.") from error
 
     def known(self, package_id: str | None) -> Json | None:
         """Return a package, or None where it is gone or none is meant."""
@@ -98,12 +97,6 @@ class PagePackages:
             if error.status == 404:
                 return None
             raise
-
-
-def package_of(thing: Json) -> str | None:
-    """Return the id of the package that a device or a profile has of its own."""
-    found = thing.get("firmwareId")
-    return str(found["id"]) if isinstance(found, dict) else None
 
 
 def _stripped(given: Mapping[str, str], *fields: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cota.errors import AnswerIsNoError, CotaError
 from cota.thingsboard import Client, Json, ThingsBoardError, id_of
+from cota.thingsboard.users import package_of
 
 # Versions that an error lists, the newest.
 _SHOWN_VERSIONS = 10
@@ -96,7 +97,7 @@ def assign(client: Client, package: Json | None, target: Target) -> list[dict[st
     if target.devices is not None:
         return [_assign_one(client, package, device) for device in target.devices]
     profile_id = id_of(target.profile)
-    changed = _own(target.profile) != package_id
+    changed = package_of(target.profile) != package_id
     if changed:
         try:
             client.profiles.assign(profile_id, package_id)
@@ -112,7 +113,7 @@ def assign(client: Client, package: Json | None, target: Target) -> list[dict[st
 
 def _assign_one(client: Client, package: Json | None, device: Json) -> dict[str, Any]:
     package_id = None if package is None else id_of(package)
-    changed, problem = _own(device) != package_id, None
+    changed, problem = package_of(device) != package_id, None
     if changed:
         try:
             client.devices.assign(id_of(device), package_id)
@@ -129,8 +130,3 @@ def _assign_one(client: Client, package: Json | None, device: Json) -> dict[str,
 def _is_gone(client: Client, package: Json, error: ThingsBoardError) -> bool:
     """Whether a refusal is for want of the package; the server says only that it cannot."""
     return error.status == 400 and client.packages.find(str(package["title"]), str(package["version"])) is None
-
-
-def _own(thing: Json) -> str | None:
-    reference = thing.get("firmwareId")
-    return None if reference is None else str(reference["id"])

@@ -98,6 +98,12 @@ class Devices:
             params["active"] = json.dumps(active)
         return self._session.pages("/api/tenant/deviceInfos", params, size=_PAGE_SIZE)
 
+    def newest(self, number: int) -> list[Json]:
+        """Give as many devices, those that were made last, the last one first."""
+        params: dict[str, str | int | bool] = {"pageSize": number, "page": 0, "sortProperty": "createdTime", "sortOrder": "DESC"}
+        path = "/api/tenant/deviceInfos"
+        return self._session.page(path, self._session.get(dict, path, params))[0]
+
     def count(self, *, profile_id: str | None = None) -> int:
         """Count the devices, or those of a profile."""
         params: dict[str, str | int | bool] = {"pageSize": 1, "page": 0}

@@ -13,6 +13,10 @@ _MAX_MESSAGE = 300
 # The server understood and says no; every other status means that it cannot be asked, not so, not by this account, or not now.
 _ANSWERS = (400, 404, 409, 413)
 
+# ThingsBoard says in words what it has not found (its telemetry does so without an errorCode); a page or nothing is another server's.
+_SIGN_IN = "POST /api/auth/login"  # every ThingsBoard has it
+_NOT_THINGSBOARD = "That is not how ThingsBoard answers: check the server's address, its port, and that no path stands behind it."
+
 # What to do next, by HTTP status.
 _HINTS = {
     400: None,
@@ -66,7 +70,12 @@ def refused(server: str, what: str, status: int, server_message: str, error_code
         said = said[:_MAX_MESSAGE] + "…"
     told = f": {said}" if said else "."
     hint = _HINTS.get(status, "Look at the server's log." if status >= 500 else None)
-    return ThingsBoardError(f"{server} answered {status} to {what}{told}", hint, status=status, server_message=said, error_code=error_code)
+    is_stranger = status == 404 and (not said or what == _SIGN_IN)
+    text = f"{server} answered {status} to {what}{told}"
+    error = ThingsBoardError(text, _NOT_THINGSBOARD if is_stranger else hint, status=status, server_message=said, error_code=error_code)
+    if is_stranger:
+        error.exit_code = 2
+    return error
 
 
 def not_reached(server: str, what: str, error: httpx2.HTTPError, timeout: float, detail: str) -> ThingsBoardError:
@@ -82,10 +91,14 @@ def not_reached(server: str, what: str, error: httpx2.HTTPError, timeout: float,
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
         causes.append(cause)
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return ThingsBoardError(
             f"{server} has no TLS certificate that this machine trusts: {detail}.",
             "Check the address and the clock; SSL_CERT_FILE names the file of an authority of your own.",
+        )
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return ThingsBoardError(
+            f"{server} does not speak https: {detail}.", "Write http:// in its address, if that is what it speaks; else check the port."
         )
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return ThingsBoardError(

@@ -1,9 +1,11 @@
 """What the client does when the server refuses, lies, hangs up or is not there."""
 
+import contextlib
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 
 import pytest
 import trustme
@@ -86,6 +88,8 @@ def test_a_second_factor_is_named() -> None:
     [
         (403, {"message": "You don't have permission", "errorCode": 20}, "permission", "tenant administrator"),
         (404, {"message": "Requested item wasn't found!", "errorCode": 32}, "wasn't found", "Check the name or id"),
+        (404, "Device with requested id wasn't found!", "wasn't found", "Check the name or id"),
+        (404, None, "answered 404", "not how ThingsBoard answers"),
         (413, "Maximum upload size exceeded", "Maximum upload size", "16 MiB"),
         (429, {"message": "Too many requests for current tenant!", "errorCode": 33}, "Too many requests", "wait a minute"),
         (500, {"message": "x" * 5000, "errorCode": 2}, "xxx", "log"),
@@ -215,6 +219,45 @@ def test_a_certificate_that_nobody_vouches_for_is_named() -> None:
     ):
         tb.user()
     assert "SSL_CERT_FILE" in str(caught.value)
+
+
+def test_a_sign_in_that_is_not_there_is_no_name_that_is_wrong() -> None:
+    with scripted([error_body(404, "Not Found", 32)]) as server, client(server.url) as tb:
+        with pytest.raises(ThingsBoardError, match="Not Found") as caught:
+            tb.user()
+        assert "not how ThingsBoard answers" in str(caught.value)
+
+
+def test_what_is_not_thingsboard_is_an_environment_and_what_it_lacks_is_an_answer() -> None:
+    for body, code in (
+        (None, 2),
+        ("Device with requested id wasn't found!", 1),
+        ({"message": "Requested item wasn't found!", "errorCode": 32}, 1),
+    ):
+        with scripted([LOGIN, answer(404, body)]) as server, client(server.url) as tb, pytest.raises(ThingsBoardError) as caught:
+            tb.user()
+        assert caught.value.exit_code == code
+
+
+def test_https_to_a_server_that_speaks_http_is_named_and_no_certificate_is_blamed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_in_plain() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with listener.accept()[0] as connection:
+                        connection.recv(65536)
+                        connection.sendall(answer(400, "Client sent an HTTP request to an HTTPS server."))
+
+        threading.Thread(target=answer_in_plain, daemon=True).start()
+        with (
+            client(f"https://127.0.0.1:{listener.getsockname()[1]}") as tb,
+            pytest.raises(ThingsBoardError, match="does not speak https") as caught,
+        ):
+            tb.user()
+        listener.shutdown(socket.SHUT_RDWR)
+    assert "Write http://" in str(caught.value)
+    assert "certificate" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
