@@ -23,6 +23,7 @@ from cota.drive.tree import device_tree
 from cota.sim.board import BoardOptions
 
 MakeWorld = Callable[..., World]
+_LONGEST_WAIT = 45 + 2 * 600 / _SPEED  # seconds: the guard looks for a release after a wait of up to 600 of the board's
 
 
 def refused(world: World, files: dict[str, bytes], code: str) -> None:
@@ -156,7 +157,7 @@ def filled(make_world: MakeWorld, more: dict[str, bytes] | None = None) -> World
 def test_a_release_that_fills_the_drive_gives_way_to_the_next_one(make_world: MakeWorld) -> None:
     world = filled(make_world)
     release = {**_NEXT, "app.py": b"RELEASE = 'next'\n" + b"#" * 15_000, "lib/mine.py": b"3\n" * 7_000}
-    world.deliver(release)
+    world.deliver(release, patience=_LONGEST_WAIT)
     assert world.drive() == world.whole(release)
     world.deliver(_GOOD)
     world.check_volume()
@@ -167,7 +168,7 @@ def test_a_release_that_fills_the_drive_and_breaks_the_updater_gives_way_to_the_
     broken = client.replace(b'"""The updater', b'1/0\n"""The up', 1)
     assert len(broken) == len(client) - 1
     world = filled(make_world, {"lib/ota/client.py": broken})
-    world.deliver(_NEXT)
+    world.deliver(_NEXT, patience=_LONGEST_WAIT)
 
 
 def test_a_release_that_fills_the_drive_is_undone_when_there_is_room_again(make_world: MakeWorld) -> None:

@@ -148,18 +148,18 @@ class World:
         """Set the shared attribute cota_retry."""
         self.client.telemetry.write_shared(self.device_id, {"cota_retry": value})
 
-    def deliver(self, files: Files, folder: str = "") -> str:
+    def deliver(self, files: Files, folder: str = "", patience: float = PATIENCE_SECONDS) -> str:
         """Publish, assign, start the board where it is off, wait for UPDATED; gives the version."""
         package = self.publish(files, folder)
-        self.install(package)
+        self.install(package, patience)
         return str(package["version"])
 
-    def install(self, package: Json) -> None:
+    def install(self, package: Json, patience: float = PATIENCE_SECONDS) -> None:
         """Assign a package, start the board where it is off, and wait for UPDATED."""
         self.assign(package)
         if self.board.phase == "off":
             self.start()
-        self.wait_for("UPDATED", str(package["version"]))
+        self.wait_for("UPDATED", str(package["version"]), patience)
 
     # Power.
 
@@ -238,7 +238,7 @@ class World:
                 pytest.fail(f"{what}: not so after {patience} s\ntelemetry: {self.telemetry()}\nconsole:\n{console}")
             time.sleep(_LOOK_SECONDS)
 
-    def wait_for(self, state: str, version: str) -> None:
+    def wait_for(self, state: str, version: str, patience: float = PATIENCE_SECONDS) -> None:
         """Wait until the device shows this fw_state for this version; FAILED or UPDATED in its place ends the test."""
 
         def is_there() -> bool:
@@ -251,7 +251,7 @@ class World:
             is_it = seen.get("fw_state") == state
             return is_it and (state != "UPDATED" or str(seen.get("current_fw_version")) == version)
 
-        self.wait_until(is_there, f"{state} of {version}")
+        self.wait_until(is_there, f"{state} of {version}", patience)
 
     def wait_for_error(self, start: str) -> str:
         """Wait for an fw_error, since the last `assign`, that starts so; gives it."""
