@@ -23,7 +23,9 @@ def _faults(reason):
         count = min(memory[at - 1] + 1, 255)
         memory[at - 1] = count
         return count
-    except (ImportError, AttributeError, NotImplementedError):  # a board without alarm, without sleep_memory, or whose port has none
+    except (ImportError, AttributeError, NotImplementedError):
+        # No `alarm` on this board, no sleep_memory in it, or a port that has the name and no such RAM. The faults cannot be counted, so
+        # each waits as a fourth one does: long enough to reach the drive over USB, short enough for a board that nobody can reach.
         return 4
 
 

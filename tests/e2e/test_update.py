@@ -421,7 +421,7 @@ def test_a_board_with_sha_1_alone_is_updated_too(make_world: Callable[..., World
     updated(world, {"a.bin": _BINARY}, {"a.bin": _BINARY * 2})
 
 
-@pytest.mark.skipif(not shutil.which("mdir"), reason="a second reader of the FAT image: needs mdir (Debian: mtools)")
+@pytest.mark.skipif(not shutil.which("mdir"), reason="mtools reads the FAT image as a second judge: install it (Debian: mtools); CI has it")
 def test_the_drive_of_an_updated_board_can_be_read_with_mtools(world: World) -> None:
     updated(world, {"app/a.py": b"1\n", "gone/x.py": b"1\n"}, {"app/a.py": b"2\n", "Long Name of a File.txt": b"3\n"})
     world.stop()

@@ -107,7 +107,7 @@ def comes_up_new(world: World) -> None:
 # F1 to F4: power cuts.
 
 _SMALL = Job({"a.py": text("1", 600)}, {"a.py": text("2", 900), "pkg/b.py": text("b", 700)}, settled=True)
-_WITH_FSCK = pytest.mark.skipif(FSCK is None, reason="the judge of the volume: needs fsck.fat (Debian: dosfstools)")
+_WITH_FSCK = pytest.mark.skipif(FSCK is None, reason="fsck.fat judges the volume: install it (Debian: dosfstools); CI has it")
 
 
 @_WITH_FSCK

@@ -130,7 +130,7 @@ def test_f5_a_drive_that_is_full_from_any_step_on_keeps_a_whole_tree_and_takes_t
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(not EXHAUSTIVE, reason="takes minutes; make test runs a sample of it, make test-exhaustive all")
+@pytest.mark.skipif(not EXHAUSTIVE, reason="all faults take an hour; make test runs a seeded sample of them, make test-exhaustive all")
 @pytest.mark.parametrize("shard", range(_SHARDS))
 def test_so_it_is_everywhere(shard: int) -> None:
     check_once((sites_once() + writes_once())[shard::_SHARDS])

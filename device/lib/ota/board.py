@@ -119,7 +119,9 @@ def _count_run():
     try:
         memory = alarm.sleep_memory
         at = len(memory) - 4
-    except (AttributeError, NotImplementedError):  # a board without alarm, without sleep_memory, or whose port has none
+    except (AttributeError, NotImplementedError):
+        # AttributeError: `alarm` is None here (RP2350), or has no sleep_memory. NotImplementedError: the port has the name and no such RAM.
+        # Such a board cannot count its runs; the count is only reported, so an update does without it.
         return 0
     kept = bytes(memory[at:])
     runs = min(kept[2] * 256 + kept[3] + 1, 65535) if kept[:2] == _RUN_MARK else 1

@@ -91,9 +91,9 @@ def _arm(on_trial):
 
         microcontroller.watchdog.timeout = seconds
         microcontroller.watchdog.mode = WatchDogMode.RESET
-    # No watchdog module, too long for the chip, no such mode, no watchdog on the board, or one that runs already and cannot be changed:
-    # a board without it goes on, and a hang ends at its next power cycle.
     except (ImportError, ValueError, NotImplementedError, AttributeError, RuntimeError):
+        # No watchdog module; a limit too long for the chip; no such mode; no watchdog on the board; one that runs and cannot be changed.
+        # The program must run on such a board as well, so a hang there ends only when its power is switched. Who asked for it is told.
         if own:
             print("guard: COTA_WATCHDOG is more than this board allows")
 

@@ -231,5 +231,6 @@ async def _run(rack: "Rack", cuts: "PowerCuts | None") -> None:
 def _on_signals(act: Callable[[], Any]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has no signals in asyncio; there Ctrl-C raises KeyboardInterrupt
+        # Windows has no signals in asyncio: Ctrl-C raises KeyboardInterrupt there, and the boards are stopped on its way out.
+        with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, act)

@@ -167,7 +167,7 @@ try: w.timeout = 9
 except ValueError as e: print('limit', e)
 w.timeout = 8
 try: w.mode = WatchDogMode.RAISE
-except NotImplementedError: print('no raise')  # RP2 has RESET only
+except NotImplementedError: print('no raise')  # what CircuitPython raises on RP2, whose watchdog can only reset
 w.mode = WatchDogMode.RESET
 try: w.mode = None
 except RuntimeError as e: print('no stop', e)

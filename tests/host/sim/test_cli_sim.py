@@ -125,7 +125,7 @@ def test_a_seed_without_power_cuts_is_refused(tmp_path: Path) -> None:
     assert result.exit_code == 2 and "--seed goes with --power-cut" in result.stderr
 
 
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for orphans in /proc, which only Linux has")
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds orphaned processes by /proc, which only Linux has")
 @pytest.mark.parametrize("vm", ["micropython", "cpython"])
 def test_a_rack_that_is_killed_takes_its_boards_with_it(lab: Lab, tmp_path: Path, vm: str) -> None:
     process = _sim(lab.url, tmp_path, "--token", "x", "--vm", vm)

@@ -132,8 +132,9 @@ class SSLContext:
                 lines.append(line.strip())
 
     def wrap_socket(self, sock, *, server_side=False, server_hostname=None):
-        if server_side:  # ota never is a TLS server; a program that wants to be one is told so here, instead of failing in the handshake
-            raise NotImplementedError("the simulated board is a TLS client only")
+        if server_side:
+            # Nothing of an update is a TLS server. A program that is one hears it here, and not as a handshake that fails without a reason.
+            raise NotImplementedError("a simulated board is a TLS client only; try a TLS server on a real board")
         return SSLSocket(self, sock, server_hostname)
 
     def _handshake(self, native, hostname):

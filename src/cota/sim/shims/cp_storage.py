@@ -105,8 +105,9 @@ def enable_usb_drive():
 
 def erase_filesystem(extended=None):
     device = _disk["device"]
-    if device is None:  # on CPython, without a FAT volume: to delete the files of a folder here would not show what a format leaves
-        raise NotImplementedError("this simulated board's drive is a folder")
+    if device is None:
+        # On CPython there is no FAT volume to format. To delete the folder's files would show another drive than a format leaves.
+        raise NotImplementedError("without the MicroPython VM a simulated drive is a folder, which cannot be formatted")
     native_fat().mkfs(device)
     _board.report("reset")
     _board.halt()

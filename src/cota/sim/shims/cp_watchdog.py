@@ -57,8 +57,10 @@ class WatchDogTimer:
             self._mode = None
             self._write(0)
             return
-        if mode is not WatchDogMode.RESET:  # RP2 has no other, and CircuitPython raises the same there
-            raise NotImplementedError("only WatchDogMode.RESET is simulated")
+        if mode is not WatchDogMode.RESET:
+            # RP2 has no other mode, and CircuitPython raises the same there. On other ports RAISE interrupts the program from a timer's
+            # interrupt, which the VM's process does not have; a program that relied on it here would hang for good.
+            raise NotImplementedError("a simulated board has WatchDogMode.RESET only")
         if self._timeout is None:
             raise ValueError("WatchDogTimer.timeout must be greater than 0")
         self._mode = mode
