@@ -1,6 +1,7 @@
 """A Git host on a real socket, and a client that sends a path exactly as given."""
 
 import contextlib
+import hashlib
 import http.client
 import json
 import socket
@@ -50,6 +51,10 @@ class Host:
 
     def api(self, path: str, **headers: str) -> Answer:
         return self.get(f"/api/v3{path}", **headers)
+
+
+def blob_id(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 @contextlib.contextmanager

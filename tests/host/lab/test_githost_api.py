@@ -1,7 +1,6 @@
 """The Git host's API, through real sockets and real repositories."""
 
 import base64
-import hashlib
 import io
 import shutil
 import tarfile
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from githost_server import Host, serving
+from githost_server import Host, blob_id, serving
 
 from cota.errors import CotaError
 from cota.git.make import Moded, commit_tree, create_branch, create_repository, create_tag
@@ -49,10 +48,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     empty = create_repository(folder / "empty")
     with serving({"acme/app": path, "acme/empty": empty}) as host:
         yield World(host, path, first, second, tag_object)
-
-
-def blob_sha(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +137,7 @@ def test_a_recursive_tree_lists_everything_with_modes_types_and_sizes(world: Wor
     assert lines["lib"]["mode"] == "040000"
     assert "size" not in lines["lib"]
     assert lines["grüße/ä b%20.txt"]["size"] == 6
-    assert lines["code.py"]["sha"] == blob_sha(b"print(2)\nprint(3)\n")
+    assert lines["code.py"]["sha"] == blob_id(b"print(2)\nprint(3)\n")
     assert lines["code.py"]["url"] == f"{world.host.url}/api/v3/repos/acme/app/git/blobs/{lines['code.py']['sha']}"
     paths = [line["path"] for line in tree["tree"]]
     assert paths.index("lib") < paths.index("lib/a.py")

@@ -1,6 +1,5 @@
 """Raw files and folder pages of the Git host, through real sockets."""
 
-import hashlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from githost_server import Host, serving
+from githost_server import Host, blob_id, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,10 +16,6 @@ from cota.lab.githost.files import wanted_range
 
 DATA = bytes(range(256)) * 8
 SCRIPT = "<script>alert(1)</script>"
-
-
-def blob_sha(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -286,6 +281,6 @@ def test_whatever_is_committed_comes_back_the_same(
     commit_tree(repositories[name], {path.decode("utf-8", "surrogateescape"): data for path, data in contents.items()})
     listed = host.api(f"/repos/{name}/git/trees/main?recursive=1").json["tree"]
     lines = sorted((line["path"], line["size"], line["sha"]) for line in listed if line["type"] == "blob")
-    assert lines == sorted((path.decode("utf-8", "replace"), len(data), blob_sha(data)) for path, data in contents.items())
+    assert lines == sorted((path.decode("utf-8", "replace"), len(data), blob_id(data)) for path, data in contents.items())
     for path, data in contents.items():
         assert host.get(f"/raw/{name}/main/{quote(path)}").body == data

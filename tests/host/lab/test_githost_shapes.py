@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import githost_world as repository
 import pytest
-from githost_server import Answer, Host, serving
+from githost_server import Answer, Host, blob_id, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,10 +45,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     empty = create_repository(folder / "empty")
     with serving({"acme/app": folder / "app", "acme/empty": empty}) as host:
         yield World(host, folder / "app", first, second)
-
-
-def blob_id(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,15 +1,12 @@
 """`cota lab` as a process: what it says, how it ends, and that a kill loses nothing acknowledged."""
 
 import contextlib
-import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +14,12 @@ import httpx2
 import pytest
 from click.testing import CliRunner
 from lab_operator import PASSWORD, Operator, unique, until
+from lab_process import SECONDS
 
 from cota.cli.lab import command, read_repositories
 from cota.errors import CotaError
 from cota.git.make import commit_tree, create_repository
 from cota.lab.server import Lab, LabConfig, running_lab
-
-_SECONDS = 60  # far beyond anything but a hang
-
-
-class _Process:
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", "from cota.cli import main; main()", "lab", "--port", "0", "--json", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={key: value for key, value in os.environ.items() if key != "COTA_LAB_PASSWORD"} | environment,
-        )
-        assert self.process.stdout is not None
-        self.facts: dict[str, Any] = json.loads(self.process.stdout.readline() or "{}")
-
-    def end(self) -> tuple[int, str]:
-        """Wait for the end; return exit code and stderr."""
-        _, errors = self.process.communicate(timeout=_SECONDS)
-        return self.process.returncode, errors
-
-
-@pytest.fixture
-def start() -> Iterator[Any]:
-    running = []
-
-    def start_one(*arguments: str, **environment: str) -> _Process:
-        running.append(_Process(*arguments, **environment))
-        return running[-1]
-
-    yield start_one
-    for one in running:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate(timeout=_SECONDS)
 
 
 def test_the_password_is_made_once_and_kept(start: Any, tmp_path: Path) -> None:
@@ -90,7 +53,7 @@ def test_a_signal_ends_it_also_with_open_polls(start: Any, number: signal.Signal
         address = ("127.0.0.1", httpx2.URL(lab.facts["url"]).port or 0)
         waiting = []
         for request in (poll, poll, call, half):
-            waiting.append(stack.enter_context(socket.create_connection(address, _SECONDS)))
+            waiting.append(stack.enter_context(socket.create_connection(address, SECONDS)))
             waiting[-1].sendall(request)
         until(lambda: operator.attributes(device, "SERVER_SCOPE").get("active") is True)
         operator.device()  # the lab answers in turn: by now it holds the requests that came before
@@ -106,7 +69,7 @@ def _acknowledge(operator: Operator, device: dict[str, Any], tokens: list[str], 
     """Write until the lab is gone; record only what it said yes to."""
 
     def work(kind: str) -> None:
-        with httpx2.Client(base_url=operator.url, headers=operator.http.headers, timeout=_SECONDS) as client:
+        with httpx2.Client(base_url=operator.url, headers=operator.http.headers, timeout=SECONDS) as client:
             for number in range(100_000):
                 key = f"{kind}{number}"
                 try:
@@ -127,7 +90,7 @@ def _acknowledge(operator: Operator, device: dict[str, Any], tokens: list[str], 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(_SECONDS)
+        thread.join(SECONDS)
 
 
 @pytest.mark.parametrize("round_number", range(3))
@@ -140,10 +103,10 @@ def test_a_kill_loses_nothing_that_was_acknowledged(start: Any, tmp_path: Path, 
     done: list[tuple[str, str, int]] = []
     writer = threading.Thread(target=_acknowledge, args=(operator, device, [token], done))
     writer.start()
-    until(lambda: len(done) >= 150 * (round_number + 1), seconds=_SECONDS)
+    until(lambda: len(done) >= 150 * (round_number + 1), seconds=SECONDS)
     lab.process.send_signal(signal.SIGKILL)
     lab.end()
-    writer.join(_SECONDS)
+    writer.join(SECONDS)
     operator.http.close()
     with running_lab(LabConfig(db=tmp_path / "lab.db", password=PASSWORD)) as again:
         operator = Operator(again.url, again.username, PASSWORD)
@@ -170,7 +133,7 @@ def test_a_person_reads_where_it_is_and_gets_the_password_on_stderr(tmp_path: Pa
     assert process.stderr is not None
     lines = [process.stderr.readline() for _ in range(5)]
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=_SECONDS)
+    out, errors = process.communicate(timeout=SECONDS)
     assert (out, process.returncode) == ("", 0)
     assert lines[0].startswith("cota lab on http://127.0.0.1:")
     assert re.fullmatch(r"  page      http://127\.0\.0\.1:\d+/page/\n", lines[1])

@@ -99,9 +99,8 @@ def test_paho_in_mqtt_5_reads_why_a_payload_was_refused_and_sees_its_session_tak
         board.client.publish("no/such/topic", "{", qos=1)
         assert str(board.published.get(timeout=20)[1]) == "Topic name invalid"
         with Paho(lab, token, paho.MQTTv5, "another"):
-            assert board.gone.get(
-                timeout=20
-            ).is_disconnect_packet_from_server  # paho reads a DISCONNECT's reason only if properties follow, so it cannot say why
+            # paho reads a DISCONNECT's reason only if properties follow, so it cannot say why.
+            assert board.gone.get(timeout=20).is_disconnect_packet_from_server
 
 
 @pytest.fixture

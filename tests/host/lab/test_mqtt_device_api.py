@@ -25,6 +25,14 @@ def _share(operator: Operator, device: dict[str, Any], values: dict[str, Any]) -
     operator.post(f"/api/plugins/telemetry/DEVICE/{device['id']['id']}/SHARED_SCOPE", values)
 
 
+def _first_chunks(board: MqttBoard, *requests: str | int) -> tuple[bytes, ...]:
+    chunks = []
+    for request in requests:
+        board.publish(f"v2/fw/request/{request}/chunk/0", b"100")
+        chunks.append(board.receive().payload)
+    return tuple(chunks)
+
+
 @pytest.mark.parametrize(
     ("level", "user", "password", "client", "code"),
     [
@@ -249,16 +257,11 @@ def test_a_request_id_stays_with_its_first_package_for_the_whole_connection(lab:
     old, new = operator.package(profile, b"old"), operator.package(profile, b"new")
     device, token = operator.device(profile, firmwareId=old["id"])
     with _board(lab, token) as board:
-
-        def ask(request: str) -> bytes:
-            board.publish(f"v2/fw/request/{request}/chunk/0", b"100")
-            return board.receive().payload
-
-        assert ask("1") == b"old"
+        assert _first_chunks(board, "1") == (b"old",)
         device = operator.post("/api/device", {**operator.get(f"/api/device/{device['id']['id']}"), "firmwareId": new["id"]})
-        assert (ask("1"), ask("2"), ask("01")) == (b"old", b"new", b"new")
+        assert _first_chunks(board, "1", "2", "01") == (b"old", b"new", b"new")
         operator.post("/api/device", {**device, "firmwareId": None})
-        assert ask("2") == b"new"
+        assert _first_chunks(board, "2") == (b"new",)
         board.publish("v2/fw/request/3/chunk/0", b"1", wait=False)
         assert board.receive() == Publish("v2/fw/error", b"NOT_FOUND", 1)
         assert board.packet() is None
@@ -269,14 +272,9 @@ def test_of_too_many_request_ids_the_oldest_is_forgotten(lab: Lab, operator: Ope
     old, new = operator.package(profile, b"old"), operator.package(profile, b"new")
     device, token = operator.device(profile, firmwareId=old["id"])
     with _board(lab, token) as board:
-
-        def ask(request: int) -> bytes:
-            board.publish(f"v2/fw/request/{request}/chunk/0", b"100")
-            return board.receive().payload
-
-        assert {ask(request) for request in range(64)} == {b"old"}
+        assert set(_first_chunks(board, *range(64))) == {b"old"}
         operator.post("/api/device", {**operator.get(f"/api/device/{device['id']['id']}"), "firmwareId": new["id"]})
-        assert (ask(0), ask(64), ask(1), ask(0)) == (b"old", b"new", b"old", b"new")
+        assert _first_chunks(board, 0, 64, 1, 0) == (b"old", b"new", b"old", b"new")
 
 
 @pytest.mark.parametrize("url", [None, "http://example.com/repo"])

@@ -193,11 +193,11 @@ def test_a_device_may_have_only_so_many_calls_unanswered(lab: Lab, operator: Ope
 def test_connections_that_end_leave_nothing_behind(lab: Lab, operator: Operator) -> None:
     device, token = operator.device()
     before = _links(lab)
-    for _ in range(20):
+    for number in range(20):
         with _board(lab, token) as board:
             board.subscribe("v1/devices/me/attributes")
             board.publish("v1/devices/me/rpc/request/1", {"method": "x", "params": {}})
-            if _ % 2:
+            if number % 2:
                 board.send(b"\xe0\0")
                 assert board.packet() is None
     until(lambda: _links(lab) <= before and device["id"]["id"] not in lab.core.hub._devices)

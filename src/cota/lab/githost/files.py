@@ -10,7 +10,7 @@ from cota.git import GitError, NoSuchPathError, Repository
 from cota.git.archive import tar_gz
 from cota.lab.githost.api import Call
 from cota.lab.githost.replies import matches
-from cota.lab.githost.repos import Cache, split_ref
+from cota.lab.githost.repos import Cache, file_at, split_ref
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 # Of an object's id in hex, which stands before a file's bytes in the cache.
@@ -94,10 +94,7 @@ def held_raw(request: Request, name: str, rest: str, cache: Cache) -> Response |
 def get_raw(call: Call) -> Response:
     """GET /raw/{owner}/{repo}/{ref}/{path}; a symbolic link gives its target as text, as on GitHub."""
     _, sha, path = split_ref(call.repository, call.rest)
-    entry = call.repository.find(sha, path)
-    if entry.kind != "blob":
-        raise NoSuchPathError("Not a file.")
-    data = call.repository.blob(entry.sha)
+    entry, data = file_at(call.repository, sha, path)
     if call.rest.startswith(f"{sha}/"):
         call.cache.put((call.place.name, call.rest), entry.sha.encode("ascii") + data)
     return file_reply(call.request, data, entry.sha)

@@ -22,8 +22,8 @@ from cota.lab.githost import shapes
 from cota.lab.githost.access import read_token
 from cota.lab.githost.desk import Desk
 from cota.lab.githost.files import HARMLESS, media_type
-from cota.lab.githost.replies import encode, matches
-from cota.lab.githost.repos import number_of
+from cota.lab.githost.replies import RefusedError, encode, matches
+from cota.lab.githost.repos import file_at, number_of
 
 # DEFAULT_GIT_TREES_PER_PAGE of Gitea's settings, which is the most that a page holds too.
 MAX_TREES_PER_PAGE = 1_000
@@ -32,12 +32,6 @@ _MAX_PAGE = 1_000_000_000
 _NO_REF = (" ", "~", "^", ":", "?", "*", "[", "\\", "..", "@{")
 _STATUS = {"added": "added", "modified": "modified", "removed": "deleted"}
 _UNSIGNED: shapes.Json = {"verified": False, "reason": "gpg.error.not_signed_commit", "signature": "", "signer": None, "payload": ""}
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def answer(desk: Desk, request: Request, parts: list[str]) -> Response:
@@ -51,17 +45,17 @@ def answer(desk: Desk, request: Request, parts: list[str]) -> Response:
     base = str(request.base_url).rstrip("/")
     try:
         if request.method not in ("GET", "HEAD"):
-            raise _RefusedError(405, "Method Not Allowed")
+            raise RefusedError(405, "Method Not Allowed")
         token = read_token(request.headers.get("authorization"))
         if token is not None and not desk.tokens.knows(token):
-            raise _RefusedError(401, "invalid username, password or token")
+            raise RefusedError(401, "invalid username, password or token")
         owner, repo, *rest = [*parts, "", ""] if len(parts) < 2 else parts
         name = desk.seen(desk.repositories.full_name(owner, repo), token)
         if name is None:
-            raise _RefusedError(404, "not found")
+            raise RefusedError(404, "not found")
         with desk.repositories.open(name) as repository:
             return _call(_Call(desk, request, repository, base, name), rest)
-    except _RefusedError as refused:
+    except RefusedError as refused:
         return _error(base, refused.status, str(refused))
     except (NoSuchPathError, NoSuchRefError, EmptyRepositoryError):
         return _error(base, 404, "not found")
@@ -105,7 +99,7 @@ def _call(call: _Call, rest: list[str]) -> Response:
         return _raw(call, "/".join(rest[1:]))
     if len(rest) == 3 and rest[0] == "git" and rest[1] in _GIT:
         return _GIT[rest[1]](call, rest[2])
-    raise _RefusedError(404, "not found")
+    raise RefusedError(404, "not found")
 
 
 def _repository(call: _Call) -> Response:
@@ -132,11 +126,11 @@ def _repository(call: _Call) -> Response:
 def _commit(call: _Call, ref: str) -> Response:
     """GET /git/commits/{ref}; `stat`, `verification` and `files` set to false leave the long parts out."""
     if any(mark in ref for mark in _NO_REF):
-        raise _RefusedError(422, f"no valid ref or sha: {ref}")
+        raise RefusedError(422, f"no valid ref or sha: {ref}")
     try:
         commit = call.repository.commit(call.repository.resolve(ref))
     except (NoSuchRefError, EmptyRepositoryError):
-        raise _RefusedError(404, f"commit doesn't exist: {ref}") from None
+        raise RefusedError(404, f"commit doesn't exist: {ref}") from None
     changes: list[Change] = []
     if call.flag("stat", True) or call.flag("files", True):
         changes = list(islice(call.repository.changes(commit), shapes.MAX_CHANGES))
@@ -183,7 +177,7 @@ def _tree(call: _Call, ref: str) -> Response:
     try:
         sha = ref if call.repository.is_tree(ref) else call.repository.resolve(ref)
     except (NoSuchRefError, EmptyRepositoryError):
-        raise _RefusedError(400, f"sha not found [{ref}]") from None
+        raise RefusedError(400, f"sha not found [{ref}]") from None
     per_page = call.number("per_page")
     if not 0 < per_page <= MAX_TREES_PER_PAGE:
         per_page = MAX_TREES_PER_PAGE
@@ -235,15 +229,12 @@ _GIT = {"blobs": _blob, "commits": _commit, "trees": _tree}
 def _raw(call: _Call, path: str) -> Response:
     """GET /raw/{path}?ref=: a file's bytes; the default branch where no ref is named."""
     if call.repository.is_empty():
-        raise _RefusedError(404, "repository is empty")
+        raise RefusedError(404, "repository is empty")
     try:
         sha = call.repository.resolve(call.request.query_params.get("ref") or call.repository.default_branch)
     except NoSuchRefError:
-        raise _RefusedError(404, "unable to find a git ref") from None
-    entry = call.repository.find(sha, path.encode("utf-8", "surrogateescape"))
-    if entry.kind != "blob":
-        raise NoSuchPathError("Not a file.")
-    data = call.repository.blob(entry.sha)
+        raise RefusedError(404, "unable to find a git ref") from None
+    entry, data = file_at(call.repository, sha, path.encode("utf-8", "surrogateescape"))
     name = quote(entry.path.rpartition(b"/")[2])
     headers = {
         "etag": f'"{entry.sha}"',

@@ -24,7 +24,7 @@ from cota.git import Commit, EmptyRepositoryError, GitError, NoSuchRefError
 from cota.lab.githost import shapes
 from cota.lab.githost.access import Standing, client_key, read_token
 from cota.lab.githost.desk import Desk
-from cota.lab.githost.gitlab_call import Call, RefusedError, json_reply
+from cota.lab.githost.gitlab_call import Call, GitLabError, json_reply
 from cota.lab.githost.gitlab_files import get_blob, get_file, get_raw, get_web_raw
 from cota.lab.githost.gitlab_tree import get_tree
 from cota.lab.githost.repos import number_of
@@ -74,7 +74,7 @@ def _limits(standing: Standing, window: int | None, signed_in: bool) -> dict[str
 def _guarded(desk: Desk, request: Request, token: bytes | None, parts: list[str]) -> Response:
     try:
         return _answer(desk, request, token, parts)
-    except RefusedError as refused:
+    except GitLabError as refused:
         return json_reply(request, {refused.key: str(refused)}, refused.status)
     except GitError:
         return json_reply(request, {"message": "500 Internal Server Error"}, 500)
@@ -82,20 +82,20 @@ def _guarded(desk: Desk, request: Request, token: bytes | None, parts: list[str]
 
 def _answer(desk: Desk, request: Request, token: bytes | None, parts: list[str]) -> Response:
     if token is not None and desk.tokens.is_expired(token):
-        raise RefusedError(401, "invalid_token", "error")
+        raise GitLabError(401, "invalid_token", "error")
     if token is not None and not desk.tokens.knows(token):
-        raise RefusedError(401, "401 Unauthorized")
+        raise GitLabError(401, "401 Unauthorized")
     if request.method not in ("GET", "HEAD"):
-        raise RefusedError(405, "405 Not Allowed", "error")
+        raise GitLabError(405, "405 Not Allowed", "error")
     if not parts or not parts[0]:
-        raise RefusedError(404, "404 Not Found", "error")
+        raise GitLabError(404, "404 Not Found", "error")
     project, *rest = parts
     number = int(project) if project.isascii() and project.isdigit() and len(project) < 12 else None
     owner, _, repo = project.partition("/")
     found = desk.repositories.by_number(number) if number is not None else desk.repositories.full_name(owner, repo)
     name = desk.seen(found, token)
     if name is None:
-        raise RefusedError(404, "404 Project Not Found")
+        raise GitLabError(404, "404 Project Not Found")
     with desk.repositories.open(name) as repository:
         call = Call(request, repository, str(request.base_url).rstrip("/"), name, desk.tokens.is_private(name))
         match rest:
@@ -113,7 +113,7 @@ def _answer(desk: Desk, request: Request, token: bytes | None, parts: list[str])
                 return get_file(call, path)
             case ["repository", "files", path, "raw"]:
                 return get_raw(call, path)
-    raise RefusedError(404, "404 Not Found", "error")
+    raise GitLabError(404, "404 Not Found", "error")
 
 
 def _project(call: Call) -> Response:
@@ -140,7 +140,7 @@ def _commit(call: Call, ref: str) -> Response:
     try:
         commit = call.repository.commit(call.repository.resolve(ref))
     except (NoSuchRefError, EmptyRepositoryError):
-        raise RefusedError(404, "404 Commit Not Found") from None
+        raise GitLabError(404, "404 Commit Not Found") from None
     return json_reply(call.request, _commit_shape(call, commit))
 
 

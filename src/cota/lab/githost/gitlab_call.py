@@ -6,20 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cota.git import Repository
-from cota.lab.githost.replies import encode, matches
+from cota.lab.githost.replies import RefusedError, encode, matches
 
 
-class RefusedError(Exception):
-    """An answer that is not a success.
+class GitLabError(RefusedError):
+    """A refusal of GitLab's API.
 
     Attributes:
-        status: Its status.
         key: What its JSON names the sentence by: "message", or "error" where the call itself was not found or understood.
     """
 
     def __init__(self, status: int, message: str, key: str = "message") -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(status, message)
         self.key = key
 
 
@@ -49,16 +47,16 @@ class Call:
         if not text:
             return default
         if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise RefusedError(400, f"{name} is invalid", "error")
+            raise GitLabError(400, f"{name} is invalid", "error")
         if int(text) == 0:
-            raise RefusedError(400, f"{name} has a value not allowed", "error")
+            raise GitLabError(400, f"{name} has a value not allowed", "error")
         return int(text)
 
     def flag(self, name: str) -> bool:
         """Read a boolean of the query, which must be one."""
         text = self.query.get(name, "").lower()
         if text not in ("", "true", "t", "on", "1", "false", "f", "off", "0"):
-            raise RefusedError(400, f"{name} is invalid", "error")
+            raise GitLabError(400, f"{name} is invalid", "error")
         return text in ("true", "t", "on", "1")
 
 

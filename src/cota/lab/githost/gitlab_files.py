@@ -11,16 +11,17 @@ from cota.git import EmptyRepositoryError, NoSuchPathError, NoSuchRefError, Repo
 from cota.git.types import MODE_EXECUTABLE
 from cota.lab.githost import shapes
 from cota.lab.githost.files import HARMLESS, media_type
-from cota.lab.githost.gitlab_call import Call, RefusedError, json_reply
-from cota.lab.githost.replies import matches
-from cota.lab.githost.repos import split_ref
+from cota.lab.githost.gitlab_call import Call, GitLabError, json_reply
+from cota.lab.githost.replies import reply
+from cota.lab.githost.repos import file_at, split_ref
 
 
 def get_blob(call: Call, sha: str, *, raw: bool) -> Response:
+    """GET /repository/blobs/{sha} and /repository/blobs/{sha}/raw."""
     try:
         data = call.repository.blob(sha)
     except NoSuchPathError:
-        raise RefusedError(404, "404 Blob Not Found") from None
+        raise GitLabError(404, "404 Blob Not Found") from None
     if raw:
         return Response(data, 200, {"cache-control": "no-store", **HARMLESS}, "application/octet-stream")
     return json_reply(
@@ -33,14 +34,14 @@ def _found(call: Call, path: str) -> tuple[dict[str, object], bytes]:
     try:
         commit = call.repository.resolve(call.ref())
     except (NoSuchRefError, EmptyRepositoryError):
-        raise RefusedError(404, "404 Commit Not Found") from None
+        raise GitLabError(404, "404 Commit Not Found") from None
     where = path.strip("/").encode("utf-8", "surrogateescape")
     try:
         entry = call.repository.find(commit, where)
     except NoSuchPathError:
         entry = None
     if entry is None or entry.kind != "blob":
-        raise RefusedError(404, "404 File Not Found")
+        raise GitLabError(404, "404 File Not Found")
     data = call.repository.blob(entry.sha)
     last = next(iter(call.repository.history(commit, where)))
     return {
@@ -66,7 +67,7 @@ def _headers(facts: dict[str, object]) -> dict[str, str]:
 def get_file(call: Call, path: str) -> Response:
     """GET /repository/files/{path}?ref=, whose ref must be named."""
     if not call.query.get("ref"):
-        raise RefusedError(400, "ref is missing", "error")
+        raise GitLabError(400, "ref is missing", "error")
     facts, data = _found(call, path)
     return json_reply(call.request, {**facts, "content": base64.b64encode(data).decode("ascii")}, headers=_headers(facts))
 
@@ -87,11 +88,6 @@ def get_raw(call: Call, path: str) -> Response:
 def get_web_raw(request: Request, repository: Repository, rest: str) -> Response:
     """GET /{owner}/{repo}/-/raw/{ref}/{path}; a Range is not honoured here either."""
     _, sha, path = split_ref(repository, rest)
-    entry = repository.find(sha, path)
-    if entry.kind != "blob":
-        raise NoSuchPathError("Not a file.")
-    data = repository.blob(entry.sha)
-    headers = {"etag": f'W/"{entry.sha}"', "cache-control": "max-age=60, public", "content-disposition": "inline", **HARMLESS}
-    if matches(request.headers.get("if-none-match"), headers["etag"]):
-        return Response(None, 304, headers)
-    return Response(data, 200, headers, media_type(data))
+    entry, data = file_at(repository, sha, path)
+    headers = {"cache-control": "max-age=60, public", "content-disposition": "inline", **HARMLESS}
+    return reply(request, data, f'W/"{entry.sha}"', media_type(data), headers)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from cota.git import EmptyRepositoryError, Entry, NoSuchPathError, NoSuchRefError
 from cota.lab.githost import shapes
-from cota.lab.githost.gitlab_call import Call, RefusedError, json_reply
+from cota.lab.githost.gitlab_call import Call, GitLabError, json_reply
 
 PER_PAGE = 20
 MAX_PER_PAGE = 100
@@ -24,20 +24,20 @@ def get_tree(call: Call) -> Response:
     recursive = call.flag("recursive")
     manner = call.query.get("pagination", "legacy")
     if manner not in ("legacy", "keyset", "none"):
-        raise RefusedError(400, "pagination does not have a valid value", "error")
+        raise GitLabError(400, "pagination does not have a valid value", "error")
     if manner == "none" and not recursive:
-        raise RefusedError(400, 'pagination cannot be "none" unless "recursive" is true', "error")
+        raise GitLabError(400, 'pagination cannot be "none" unless "recursive" is true', "error")
     try:
         sha = call.repository.resolve(call.ref())
     except (NoSuchRefError, EmptyRepositoryError):
-        raise RefusedError(404, "404 Tree Not Found") from None
+        raise GitLabError(404, "404 Tree Not Found") from None
     folder = call.query.get("path", "").strip("/")
     try:
         top = call.repository.find(sha, folder.encode("utf-8", "surrogateescape"))
     except NoSuchPathError:
         top = None
     if top is None or top.kind != "tree":
-        raise RefusedError(404, "404 invalid revision or path Not Found")
+        raise GitLabError(404, "404 invalid revision or path Not Found")
     entries = sorted(call.repository.tree(top.sha, recursive=recursive, sizes=False), key=lambda entry: _ORDER[entry.kind])
     prefix = f"{folder}/" if folder else ""
     if manner == "none":
@@ -67,7 +67,7 @@ def _keyset_page(call: Call, entries: Sequence[Entry], prefix: str, per_page: in
             last = base64.urlsafe_b64decode(token.encode("ascii"))
             start = next(number for number, entry in enumerate(entries, 1) if entry.path == last)
         except (ValueError, StopIteration):
-            raise RefusedError(422, "page_token is invalid", "error") from None
+            raise GitLabError(422, "page_token is invalid", "error") from None
     page = entries[start : start + per_page]
     headers = {}
     if len(page) == per_page:

@@ -26,6 +26,7 @@ from cota.git.types import MODE_EXECUTABLE, MODE_FILE
 from cota.lab.githost import shapes
 from cota.lab.githost.desk import Desk
 from cota.lab.githost.files import HARMLESS, media_type, ranged_reply
+from cota.lab.githost.replies import RefusedError
 
 MAX_PACKAGE_BYTES = 50 * 1024 * 1024
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -36,12 +37,6 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DOCS = "https://www.jsdelivr.com/docs/data.jsdelivr.com"
 _STATIC = "public, max-age=31536000, s-maxage=31536000, immutable"
 _MOVING = "public, max-age=604800, s-maxage=43200"
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def answer_data(desk: Desk, request: Request, parts: list[str]) -> Response:
@@ -62,8 +57,8 @@ def answer_data(desk: Desk, request: Request, parts: list[str]) -> Response:
                 return _json(_versions_of(desk, request, owner, repo))
             case [owner, repo, "resolved"]:
                 return _json(_resolved(desk, request, owner, repo))
-        raise _RefusedError(404, "Not found.")
-    except _RefusedError as refused:
+        raise RefusedError(404, "Not found.")
+    except RefusedError as refused:
         return _json({"status": refused.status, "message": str(refused), "links": {"documentation": _DOCS}}, refused.status)
     except GitError:
         return _json({"status": 502, "message": "Bad gateway.", "links": {"documentation": _DOCS}}, 502)
@@ -86,16 +81,16 @@ def answer_cdn(desk: Desk, request: Request, parts: list[str]) -> Response:
         with desk.repositories.open(name) as repository:
             try:
                 kind, version, sha = _version(repository, asked or "latest", moving=True)
-            except _RefusedError:
-                raise _RefusedError(404, f"Couldn't find the requested release version {asked}.") from None
+            except RefusedError:
+                raise RefusedError(404, f"Couldn't find the requested release version {asked}.") from None
             if sum(size for _, _, size in _listed(desk, repository, name, sha)) > MAX_PACKAGE_BYTES:
-                raise _RefusedError(403, _TOO_LARGE)
+                raise RefusedError(403, _TOO_LARGE)
             entry = repository.find(sha, path.encode("utf-8", "surrogateescape"))
             if entry.mode not in (MODE_FILE, MODE_EXECUTABLE):
                 raise NoSuchPathError("Not a file.")
             data = repository.blob(entry.sha)
         if len(data) > MAX_FILE_BYTES:
-            raise _RefusedError(403, "File size exceeded the configured limit of 20 MB.")
+            raise RefusedError(403, "File size exceeded the configured limit of 20 MB.")
         fixed = kind == "commit" or (kind == "version" and asked.removeprefix("v") == version)
         headers = {
             "etag": f'W/"{len(data):x}-{base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode().rstrip("=")}"',
@@ -107,7 +102,7 @@ def answer_cdn(desk: Desk, request: Request, parts: list[str]) -> Response:
             **HARMLESS,
         }
         return ranged_reply(request, data, headers, media_type(data))
-    except _RefusedError as refused:
+    except RefusedError as refused:
         return _text(str(refused), refused.status)
     except NoSuchPathError:
         return _text(f"Couldn't find the requested file /{path} in {name}.", 404)
@@ -117,13 +112,13 @@ def answer_cdn(desk: Desk, request: Request, parts: list[str]) -> Response:
 
 def _require_get(request: Request) -> None:
     if request.method not in ("GET", "HEAD"):
-        raise _RefusedError(405, "Method not allowed.")
+        raise RefusedError(405, "Method not allowed.")
 
 
 def _public(desk: Desk, owner: str, repo: str) -> str:
     name = desk.repositories.full_name(owner, repo)
     if name is None or desk.tokens.is_private(name):
-        raise _RefusedError(404, f"Couldn't fetch versions for {owner}/{repo}.")
+        raise RefusedError(404, f"Couldn't fetch versions for {owner}/{repo}.")
     return name
 
 
@@ -182,7 +177,7 @@ def _version(repository: Repository, asked: str, *, moving: bool) -> tuple[str, 
             return "branch", repository.default_branch, repository.resolve(repository.default_branch)
     except (NoSuchRefError, EmptyRepositoryError):
         pass
-    raise _RefusedError(
+    raise RefusedError(
         404, f"Couldn't find version {asked}. Make sure you use a specific version number, and not a version range or a tag."
     )
 
@@ -237,12 +232,12 @@ def _files(desk: Desk, request: Request, owner: str, repo: str, asked: str) -> s
     name = _public(desk, owner, repo)
     structure = request.query_params.get("structure", "tree")
     if structure not in ("tree", "flat"):
-        raise _RefusedError(400, 'Invalid value of the parameter structure. It must be one of "tree", "flat".')
+        raise RefusedError(400, 'Invalid value of the parameter structure. It must be one of "tree", "flat".')
     with desk.repositories.open(name) as repository:
         _, _, sha = _version(repository, asked, moving=False)
         listed = _listed(desk, repository, name, sha)
     if sum(size for _, _, size in listed) > MAX_PACKAGE_BYTES:
-        raise _RefusedError(403, _TOO_LARGE)
+        raise RefusedError(403, _TOO_LARGE)
     flat: list[shapes.Json] = [{"name": path, "hash": digest, "size": size} for path, digest, size in listed]
     return {
         "type": "gh",

@@ -1,4 +1,4 @@
-"""Answers in GitHub's shape: JSON with an ETag, and its error bodies."""
+"""Answers: what every shape of the Git host says the same way, and GitHub's JSON with an ETag and its error bodies."""
 
 import hashlib
 import json
@@ -20,7 +20,13 @@ _NO_USER_AGENT = (
 
 
 class RefusedError(Exception):
-    """An answer that is not a success: its status and GitHub's message."""
+    """An answer that is not a success, in whichever shape.
+
+    Attributes:
+        status: Its status.
+        message: The sentence that it gives.
+        docs: The page that GitHub names with it.
+    """
 
     def __init__(self, status: int, message: str, docs: str = _DOCS) -> None:
         super().__init__(message)

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 from cota.errors import CotaError
-from cota.git import NoSuchRefError, Repository
+from cota.git import Entry, NoSuchPathError, NoSuchRefError, Repository
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
 # First path segments that the lab itself answers.
@@ -92,6 +92,18 @@ def split_ref(repository: Repository, text: str) -> tuple[str, str, bytes]:
     if not parts[0]:
         raise NoSuchRefError("No ref was given.")
     return parts[0], repository.resolve(parts[0]), _as_path(parts[1:])
+
+
+def file_at(repository: Repository, sha: str, path: bytes) -> tuple[Entry, bytes]:
+    """Give a file of a commit and its bytes; those of a symbolic link are its target.
+
+    Raises:
+        NoSuchPathError: There is nothing at the path, or no file.
+    """
+    entry = repository.find(sha, path)
+    if entry.kind != "blob":
+        raise NoSuchPathError("Not a file.")
+    return entry, repository.blob(entry.sha)
 
 
 def _as_path(parts: list[str]) -> bytes:
