@@ -1,10 +1,16 @@
 """What tests of several folders start from."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from cota.git.make import commit_tree, create_repository
+
+# The bench is a folder of the checkout, not an installed package.
+_ROOT = Path(__file__).parents[1]
+if str(_ROOT) not in sys.path:
+    sys.path.append(str(_ROOT))
 
 
 @pytest.fixture(scope="session")

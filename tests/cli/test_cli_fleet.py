@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.fleet import fill
 from front import Front, front_of, refusal
 from operator_shell import PASSWORD, Shell
 from waiting import until
 
 from cota.explain import error_codes, explain
-from cota.lab.core import Core, Timing
-from cota.lab.data.store import Store
-from cota.lab.data.values import Sample, encode
 from cota.lab.server import Lab, LabConfig, running_lab
 from cota.thingsboard import Client, Json, id_of
 
@@ -227,19 +225,7 @@ def test_names_and_errors_of_a_board_cannot_move_the_cursor(cota: Shell, tb: Cli
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab with five thousand boards."""
     path: Path = tmp_path_factory.mktemp("fleet") / "lab.db"
-    store = Store(path)
-    core = Core(store, Timing())
-    states = ("UPDATED", "UPDATED", "UPDATED", "DOWNLOADING", "FAILED")
-    with store.unit():
-        for number in range(FLEET):
-            ids = core.devices.save({"name": f"board-{number:04}", "type": f"kind-{number % 3}"})
-            told = {"fw_state": states[number % 5], "target_fw_title": "app", "target_fw_version": "v2"}
-            told |= {"current_fw_title": "app", "current_fw_version": "v1"} | ({"fw_error": "wifi x"} if number % 5 == 4 else {})
-            core.timeseries.save(ids, [Sample(1_700_000_000_000, key, encode(value)) for key, value in told.items()])
-            core.attributes.save(ids, "SHARED_SCOPE", [("fw_title", encode("app")), ("fw_version", encode("v2"))], 1)
-            core.attributes.save(ids, "SERVER_SCOPE", [("active", "true"), ("lastActivityTime", "1700000000000")], 1)
-    store.commit()
-    store.close()
+    fill(path, FLEET)
     with running_lab(LabConfig(db=path, password=PASSWORD)) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""Operators of one lab over HTTP, each test with a lab of its own; and the page of a server somewhere else."""
+"""Operators of one lab over HTTP, each test with a lab that is empty; and the page of a server somewhere else."""
 
 import hashlib
 import threading

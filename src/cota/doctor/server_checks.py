@@ -10,7 +10,6 @@ from cota.doctor.chain import Said, UncheckedError, WrongError
 from cota.doctor.facts import SHARED_KEYS, Facts
 from cota.doctor.net import TIMEOUT_SECONDS
 from cota.drive import answers
-from cota.drive.answers import is_same_server
 from cota.thingsboard import Client, ThingsBoardError, id_of
 from cota.thingsboard.address import checked_url, is_loopback
 
@@ -92,7 +91,7 @@ def check_token(facts: Facts) -> Said:
     keys = {"sharedKeys": ",".join(SHARED_KEYS), "clientKeys": ",".join(_CLIENT_KEYS)}
     # The server takes who asks with the board's token for the board, which would then seem alive; so the operator is asked where he knows.
     client = facts.operator() if facts.device is not None else None
-    if client is not None and not is_same_server(client.url, server):
+    if client is not None and not answers.is_same_server(client.url, server):
         client = None
     try:
         answer = facts.net.get(f"{server}/api/v1/{facts.token if client is None else _NOBODY}/attributes", params=keys)

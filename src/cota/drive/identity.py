@@ -5,16 +5,12 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import httpx2
-
 from cota.drive.plan import TICKET
 from cota.drive.target import RefusedError, Target
 from cota.thingsboard import Client, Json, ThingsBoardError, id_of
-from cota.thingsboard.address import checked_url, is_loopback
-from cota.thingsboard.provisioning import ProvisionError, provision
+from cota.thingsboard.provisioning import ProvisionError, is_known, provision
 
 _TOKEN_BYTES, _TOKEN_LENGTH = 15, 20  # as long as ThingsBoard's own, in base 64
-_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -77,33 +73,24 @@ class Administered:
             RefusedError: There is no such profile, or the device is of another one.
             ThingsBoardError: The server refused or was not reached.
         """
-        return find_or_make(self.client, self.name, self.profile, make_profile=self.make_profile)
-
-
-def find_or_make(client: Client, name: str, profile: str | None, *, make_profile: bool = False) -> Device:
-    """Find the device of this name, or make it; see `Administered`.
-
-    Raises:
-        RefusedError: There is no such profile, or the device is of another one.
-        ThingsBoardError: The server refused or was not reached.
-    """
-    wanted = _profile(client, profile, make_profile)
-    found = client.devices.find(name)
-    if found is None:
-        try:
-            made = client.devices.create(name, profile_id=None if wanted is None else id_of(wanted))
-        except ThingsBoardError:
-            found = client.devices.find(name)  # somebody else made it at the same time
-            if found is None:
-                raise
-        else:
-            return _told(client, made, created=True)
-    if wanted is not None and found["deviceProfileId"]["id"] != id_of(wanted):
-        raise RefusedError(
-            f"The device {name} is of the profile {found.get('type')}, not of {profile}.",
-            "Leave --profile out, name another --device, or change the profile in ThingsBoard.",
-        )
-    return _told(client, found, created=False)
+        devices = self.client.devices
+        wanted = _profile(self.client, self.profile, self.make_profile)
+        found = devices.find(self.name)
+        if found is None:
+            try:
+                made = devices.create(self.name, profile_id=None if wanted is None else id_of(wanted))
+            except ThingsBoardError:
+                found = devices.find(self.name)  # somebody else made it at the same time
+                if found is None:
+                    raise
+            else:
+                return _told(self.client, made, created=True)
+        if wanted is not None and found["deviceProfileId"]["id"] != id_of(wanted):
+            raise RefusedError(
+                f"The device {self.name} is of the profile {found.get('type')}, not of {self.profile}.",
+                "Leave --profile out, name another --device, or change the profile in ThingsBoard.",
+            )
+        return _told(self.client, found, created=False)
 
 
 def _told(client: Client, device: Json, *, created: bool) -> Device:
@@ -113,7 +100,7 @@ def _told(client: Client, device: Json, *, created: bool) -> Device:
 
 
 def check_profile(client: Client, profile: str | None, make_profile: bool) -> None:
-    """Fail where `find_or_make` would for want of the profile; nothing is made."""
+    """Fail where `Administered.make` would for want of the profile; nothing is made."""
     if profile is not None and not make_profile and client.profiles.find(profile) is None:
         raise RefusedError(f"{client.url} has no device profile {profile!r}.", "Check the name, or let --create-profile make it.")
 
@@ -154,7 +141,7 @@ class Provisioned:
             ThingsBoardError: It is not reached, or answers otherwise than ThingsBoard.
             DriveError: The drive failed.
         """
-        if self.own_token and self._works(self.own_token):
+        if self.own_token and is_known(self.url, self.own_token):
             return Device(self.name, "", False, self.own_token, f"{self.url} knows this board by its token already; it stays that device.")
         ticket = _ticket(target)
         token = ticket or secrets.token_urlsafe(_TOKEN_BYTES)
@@ -164,19 +151,10 @@ class Provisioned:
             token = provision(self.url, self.key, self.secret, self.name, token)
         except ProvisionError:
             # A name that is taken may be taken by this board, an attempt ago.
-            if not ticket or not self._works(ticket):
+            if not ticket or not is_known(self.url, ticket):
                 target.remove(TICKET)
                 raise
         return Device(self.name, "", True, token, f"Provisioned the device {self.name} on {self.url}.")
-
-    def _works(self, token: str) -> bool:
-        """Whether the server knows a device of this token (GET /api/v1/{token}/attributes)."""
-        parsed = checked_url(self.url)
-        try:
-            with httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=not is_loopback(parsed.host)) as http:
-                return http.get(f"{parsed}/api/v1/{token}/attributes", params={"sharedKeys": "fw_title"}).status_code == httpx2.codes.OK
-        except (httpx2.HTTPError, httpx2.InvalidURL):
-            return False  # what asks next tells why
 
 
 def _ticket(target: Target) -> str:

@@ -23,7 +23,7 @@ WAITING = {
 }
 # While it lies there, boot.py leaves the drive to the computer: an upgrade that is interrupted can be run again.
 MARKER, MARKER_TEXT = "cota.usb", b"cota install\n"
-TICKET = "cota_t.new"  # a token that the board is being provisioned with; see cota.drive.provision
+TICKET = "cota_t.new"  # a token that the board is being provisioned with; see cota.drive.identity
 COPY = "lib/boot_own.py"  # updates never delete what is in lib/
 _OLD_LIBRARY = "lib/ota.py"
 

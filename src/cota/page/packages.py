@@ -67,9 +67,13 @@ class PagePackages:
         try:
             return create(*values)
         except ThingsBoardError as error:
-            if error.status not in {400, 409} or not any(map(_is_firmware(title, version), self._packages.list(title))):
+            if error.status not in {400, 409} or not self._is_taken(title, version):
                 raise
             raise TakenError(f"There is a package {title} {version} already, and it cannot be changed. Take another version.") from error
+
+    def _is_taken(self, title: str, version: str) -> bool:
+        name = ("FIRMWARE", title, version)
+        return any((package["type"], package["title"], package["version"]) == name for package in self._packages.list(title))
 
     def delete(self, package_id: str) -> None:
         """Delete a package; one that somebody else deleted is gone as well.
@@ -101,10 +105,6 @@ class PagePackages:
 
 def _stripped(given: Mapping[str, str], *fields: str) -> list[str]:
     return [given[field].strip() for field in fields]
-
-
-def _is_firmware(title: str, version: str) -> Callable[[Json], bool]:
-    return lambda package: (package["type"], package["title"], package["version"]) == ("FIRMWARE", title, version)
 
 
 def _shown(package: Json) -> Json:

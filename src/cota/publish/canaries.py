@@ -3,10 +3,11 @@
 import secrets
 import time
 
-from cota.publish.course import Course, EndedError, Outcome, firmware
+from cota.publish.course import Course, EndedError, Outcome
 from cota.publish.target import Target, assign
 from cota.publish.wave import Wave, look_at
 from cota.thingsboard import id_of
+from cota.thingsboard.users import package_of
 
 
 def try_on_canaries(course: Course, retry: bool) -> None:
@@ -20,7 +21,7 @@ def try_on_canaries(course: Course, retry: bool) -> None:
         EndedError: One gave it up, is gone or was given something else, or time is up.
     """
     canaries = course.target.devices or ()
-    given = tuple(one for one in canaries if (firmware(one) or course.before) != id_of(course.package))
+    given = tuple(one for one in canaries if (package_of(one) or course.before) != id_of(course.package))
     if given:
         outcomes = assign(course.client, course.package, Target(course.target.profile, given))
         course.tell.assigned(outcomes)
@@ -56,7 +57,7 @@ def _check(course: Course, seen: set[str]) -> None:
         now = course.client.devices.find(str(canary["name"])) if id_of(canary) in seen else None
         if now is None or id_of(now) != id_of(canary):
             raise EndedError(Outcome("canary", f"The canary {canary['name']} was deleted meanwhile.", "Name another canary."))
-        own = firmware(now)
+        own = package_of(now)
         if own != id_of(course.package) and (own or course.profile_now()) != id_of(course.package):
             reason = f"Somebody gave the canary {canary['name']} something else meanwhile."
             raise EndedError(Outcome("canary", reason, "Ask who did; run this again to go on with this release."))

@@ -70,15 +70,9 @@ def check(files: Iterable[File], read: Read) -> list[Finding]:
         read: Gives the bytes of some of them.
     """
     everything = list(files)
-    ignore_file = next((file for file in everything if file.path == IGNORE_FILE and file.is_plain), None)
-    ignore = ""
-    if ignore_file is not None:
-        if ignore_file.size > MAX_IGNORE:
-            return [_refused("ignore", IGNORE_FILE, f"{ignore_file.size:,} bytes")]
-        try:
-            ignore = read([ignore_file])[IGNORE_FILE].decode("utf-8")
-        except UnicodeDecodeError:
-            return [_refused("ignore", IGNORE_FILE)]
+    ignore = read_ignore(everything, read)
+    if isinstance(ignore, Finding):
+        return [ignore]
     rules = Rules(ignore=ignore)
     kept = [file for file in everything if not rules.skips(file.path)]
     found = list(_of_paths(everything, kept))
@@ -94,6 +88,24 @@ def check(files: Iterable[File], read: Read) -> list[Finding]:
         found.append(Finding("note", "settings", SETTINGS_FILE, 'left out by boards, unless COTA_UPDATE_SETTINGS is "1" there'))
     order: dict[str, int] = {"refused": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda one: order[one.level])
+
+
+def read_ignore(files: Iterable[File], read: Read) -> str | Finding:
+    """Give the text of a release's .cotaignore, "" where it has none; a finding where a board would refuse it.
+
+    Args:
+        files: All of the release's files.
+        read: Gives the bytes of some of them.
+    """
+    file = next((file for file in files if file.path == IGNORE_FILE and file.is_plain), None)
+    if file is None:
+        return ""
+    if file.size > MAX_IGNORE:
+        return _refused("ignore", IGNORE_FILE, f"{file.size:,} bytes")
+    try:
+        return read([file])[IGNORE_FILE].decode("utf-8")
+    except UnicodeDecodeError:
+        return _refused("ignore", IGNORE_FILE)
 
 
 def _refused(code: str, path: str, detail: str = "") -> Finding:

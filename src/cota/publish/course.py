@@ -1,7 +1,7 @@
 """What the stages of a rollout share: its words for how it goes and ends, a look at boards, and the wait until they have a verdict."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from cota.publish.wave import Wave
 from cota.thingsboard import Client, Json, ThingsBoardError, id_of
 from cota.thingsboard.boards import Board, board_of, boards_query
 from cota.thingsboard.boards import Release as Name
+from cota.thingsboard.users import package_of
 
 Stage = Literal["check", "canary", "profile", "fleet", "done"]
 
@@ -102,12 +103,12 @@ class Course:
     name: Name = field(init=False)
 
     def __post_init__(self) -> None:
-        self.before = firmware(self.target.profile)
+        self.before = package_of(self.target.profile)
         self.name = Name(str(self.package["title"]), str(self.package["version"]))
 
     def profile_now(self) -> str | None:
         """Give the package that the profile has now."""
-        return firmware(self.client.profiles.get(id_of(self.target.profile)))
+        return package_of(self.client.profiles.get(id_of(self.target.profile)))
 
     def boards(self, profiles: list[str] | None, ids: list[str] | None) -> list[Board]:
         """Give the boards of profiles, or of ids."""
@@ -127,12 +128,6 @@ class Course:
                 if wave.verdict != "open" or time.monotonic() >= end:
                     return wave
             time.sleep(max(0.0, min(self.pace.look_seconds, end - time.monotonic())))
-
-
-def firmware(thing: Mapping[str, Any]) -> str | None:
-    """Give the package that a device or profile has itself."""
-    reference = thing.get("firmwareId")
-    return None if reference is None else str(reference["id"])
 
 
 def _is_passing(error: ThingsBoardError) -> bool:

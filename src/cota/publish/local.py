@@ -14,6 +14,30 @@ _REMOTE = "origin"
 _MAX_LISTED = 100_000  # GitHub says "truncated" beyond (docs.github.com, Get a tree)
 
 
+def files_of(repository: Repository, commit: str, entries: Iterable[Entry], folder: str) -> list[File]:
+    """Give the files of a release, in Git's order.
+
+    Args:
+        repository: The repository.
+        commit: The commit's id.
+        entries: The commit's whole tree.
+        folder: The release's folder, "" for the whole repository.
+
+    Raises:
+        NoSuchPathError: Nothing is there.
+    """
+    prefix = f"{folder}/" if folder else ""
+    files = [_file(entry, len(prefix)) for entry in entries if entry.kind != "tree" and entry.name.startswith(prefix)]
+    if not files:
+        what = f"has no folder {folder!r}" if folder else "is empty"
+        raise NoSuchPathError(f"{repository.path} {what} at {commit[:12]}.", "Name a folder of the repository, or leave --folder out.")
+    return files
+
+
+def _file(entry: Entry, skipped: int = 0) -> File:
+    return File(entry.name[skipped:], entry.name, entry.mode, entry.sha, entry.size or 0)
+
+
 class LocalSource:
     """A repository on this machine; close it, or use it in a `with`.
 
@@ -60,29 +84,17 @@ class LocalSource:
         """Read a release; see `Source`."""
         repository = self._repository
         commit = repository.resolve(ref or "HEAD")
-        prefix = f"{folder}/" if folder else ""
         everything = list(repository.tree(commit))
         if len(everything) > _MAX_LISTED:
             raise AnswerIsNoError(
                 f"{repository.path} has {len(everything):,} files and folders; a Git host lists {_MAX_LISTED:,}, so boards cannot read it.",
                 "Keep the boards' files in a repository of their own.",
             )
-        entries = [entry for entry in everything if entry.kind != "tree"]
-
-        def file(entry: Entry, skipped: int) -> File:
-            return File(entry.name[skipped:], entry.name, entry.mode, entry.sha, entry.size or 0)
-
-        files = [file(entry, len(prefix)) for entry in entries if entry.name.startswith(prefix)]
-        if not files:
-            what = f"has no folder {folder!r}" if folder else "is empty"
-            raise NoSuchPathError(
-                f"{repository.path} {what} at {commit[:12]}.",
-                "Name a folder of the repository, or leave --folder out.",
-            )
+        files = files_of(repository, commit, everything, folder)
         tags = [tag.name.removeprefix("refs/tags/") for tag in repository.tags() if tag.commit == commit]
         if ref is not None and (name := ref.removeprefix("refs/tags/")) in tags:
             tags = [name]
-        outer = {entry.name: file(entry, 0) for entry in entries if "/" not in entry.name}
+        outer = {entry.name: _file(entry) for entry in everything if entry.kind != "tree" and "/" not in entry.name}
         time = repository.commit(commit).committer.time
         return Snapshot(self.address, commit, time, folder, tuple(files), tuple(tags), outer, self._read)
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cota.errors import CotaError
-from cota.git import NoSuchPathError, Repository
+from cota.git import Repository
 from cota.git.find import find_repository
 from cota.git.types import MODE_FILE, MODE_SYMLINK
 from cota.package.manifest import MANIFEST_NAME, Manifest, ManifestFile, write
-from cota.package.paths import IGNORE_FILE, MAX_IGNORE, Rules
-from cota.publish.check import Finding, check
+from cota.package.paths import IGNORE_FILE, Rules
+from cota.publish.check import Finding, check, read_ignore
+from cota.publish.local import files_of
 from cota.publish.source import File
 
 # What Git keeps beside the files; never a part of a release.
@@ -78,13 +79,7 @@ def of_commit(repo: Path, ref: str | None, inner: str = "", *, title: str | None
     with Repository(find_repository(repo)) as repository:
         repository.require_sha1()  # the manifest tells the commit, which has 40 digits in it
         commit = repository.resolve(ref or "HEAD")
-        inner = inner.strip("/")
-        prefix = f"{inner}/" if inner else ""
-        entries = [entry for entry in repository.tree(commit) if entry.kind != "tree" and entry.name.startswith(prefix)]
-        if not entries:
-            what = f"has no folder {inner!r}" if inner else "is empty"
-            raise NoSuchPathError(f"{repository.path} {what} at {commit[:12]}.", "Name a folder of the repository, or leave --folder out.")
-        files = [File(entry.name[len(prefix) :], entry.name, entry.mode, entry.sha, entry.size or 0) for entry in entries]
+        files = files_of(repository, commit, repository.tree(commit), inner.strip("/"))
         yield _draft(files, lambda file: repository.blob(file.sha), Manifest((), title, version, commit))
 
 
@@ -167,15 +162,12 @@ def _draft(files: Iterable[File], read: Callable[[File], bytes], head: Manifest)
     def read_one(path: str) -> bytes:
         return read(everything[path])
 
-    ignore_file = everything.get(IGNORE_FILE)
-    ignore = ""
-    if ignore_file is not None and ignore_file.is_plain:
+    ignore = read_ignore(everything.values(), read_all)
+    if isinstance(ignore, Finding):
+        return Draft((ignore,), None, b"", read_one)
+    if IGNORE_FILE in everything and everything[IGNORE_FILE].is_plain:
         # What it leaves out is left out here, so the board has no use for it.
         del everything[IGNORE_FILE]
-        try:
-            ignore = _ignore(ignore_file, read)
-        except ValueError:
-            return Draft(tuple(check([ignore_file], read_all)), None, b"", read_one)
     # Whether settings.toml is applied, each board decides; so it is listed.
     rules = Rules(ignore=ignore, update_settings=True)
     wanted = [file for path, file in everything.items() if not rules.skips(path)]
@@ -185,8 +177,3 @@ def _draft(files: Iterable[File], read: Callable[[File], bytes], head: Manifest)
     listed = [ManifestFile(file.path, len(data), hashlib.sha256(data).hexdigest()) for file in wanted for data in [read(file)]]
     manifest = replace(head, files=tuple(sorted(listed, key=lambda file: file.path.encode("utf-8"))))
     return Draft(findings, manifest, write(manifest), read_one)
-
-
-def _ignore(file: File, read: Callable[[File], bytes]) -> str:
-    data = read(file) if file.size <= MAX_IGNORE else b"\xff"
-    return data.decode("utf-8")

@@ -4,12 +4,13 @@ Everything can be done again: what is so already is left alone, so a rollout tha
 """
 
 from cota.publish.canaries import try_on_canaries
-from cota.publish.course import Course, EndedError, Listener, Outcome, Pace, firmware
+from cota.publish.course import Course, EndedError, Listener, Outcome, Pace
 from cota.publish.package import make_package
 from cota.publish.release import Release
 from cota.publish.target import Target, assign
 from cota.publish.wave import Wave, look_at
 from cota.thingsboard import Client, id_of
+from cota.thingsboard.users import package_of
 
 
 def roll_out(client: Client, release: Release, target: Target, share: int, pace: Pace, tell: Listener, *, retry: bool = False) -> Outcome:
@@ -54,14 +55,14 @@ def _give_to_profile(course: Course) -> None:
     course.tell.assigned(assign(course.client, course.package, Target(course.client.profiles.get(id_of(course.target.profile)), None)))
     for canary in course.target.devices or ():
         device = course.client.devices.find(str(canary["name"]))
-        if device is not None and firmware(device) == id_of(course.package):
+        if device is not None and package_of(device) == id_of(course.package):
             course.client.devices.assign(id_of(device), None)
 
 
 def _wait_for_fleet(course: Course, share: int) -> Outcome:
     profile_id, name = id_of(course.target.profile), str(course.target.profile["name"])
     own = (None, id_of(course.package))
-    members = {id_of(info) for info in course.client.devices.infos(profile_id=profile_id) if firmware(info) in own}
+    members = {id_of(info) for info in course.client.devices.infos(profile_id=profile_id) if package_of(info) in own}
     shown: tuple[int, int] | None = None
 
     def look() -> Wave:

@@ -13,7 +13,6 @@ _MAX_MESSAGE = 300
 # The server understood and says no; every other status means that it cannot be asked, not so, not by this account, or not now.
 _ANSWERS = (400, 404, 409, 413)
 
-# ThingsBoard says in words what it has not found (its telemetry does so without an errorCode); a page or nothing is another server's.
 _SIGN_IN = "POST /api/auth/login"  # every ThingsBoard has it
 _NOT_THINGSBOARD = "That is not how ThingsBoard answers: check the server's address, its port, and that no path stands behind it."
 
@@ -70,6 +69,7 @@ def refused(server: str, what: str, status: int, server_message: str, error_code
         said = said[:_MAX_MESSAGE] + "…"
     told = f": {said}" if said else "."
     hint = _HINTS.get(status, "Look at the server's log." if status >= 500 else None)
+    # ThingsBoard says in words what it has not found (its telemetry does so without an errorCode); a page or nothing is another server's.
     is_stranger = status == 404 and (not said or what == _SIGN_IN)
     text = f"{server} answered {status} to {what}{told}"
     error = ThingsBoardError(text, _NOT_THINGSBOARD if is_stranger else hint, status=status, server_message=said, error_code=error_code)

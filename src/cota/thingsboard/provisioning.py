@@ -55,7 +55,7 @@ def provision(url: str, key: str, secret: str, name: str, token: str | None = No
     if token is not None:
         body |= {"credentialsType": "ACCESS_TOKEN", "token": token}
     try:
-        with httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=not is_loopback(parsed.host)) as http:
+        with _http(parsed) as http:
             response = http.post(server + _PATH, json=body)
     except httpx2.HTTPError as error:
         raise not_reached(server, f"POST {_PATH}", error, _TIMEOUT_SECONDS, str(error).replace(secret, "***")) from error
@@ -78,3 +78,17 @@ def provision(url: str, key: str, secret: str, name: str, token: str | None = No
             str(kind),
         )
     return value
+
+
+def is_known(url: str, token: str) -> bool:
+    """Whether the server knows a device of this token (GET /api/v1/{token}/attributes); not, where it does not answer."""
+    parsed = checked_url(url)
+    try:
+        with _http(parsed) as http:
+            return http.get(f"{parsed}/api/v1/{token}/attributes", params={"sharedKeys": "fw_title"}).status_code == httpx2.codes.OK
+    except (httpx2.HTTPError, httpx2.InvalidURL):
+        return False  # what asks next tells why
+
+
+def _http(url: httpx2.URL) -> httpx2.Client:
+    return httpx2.Client(timeout=_TIMEOUT_SECONDS, trust_env=not is_loopback(url.host))

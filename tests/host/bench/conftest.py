@@ -1,16 +1,9 @@
-"""The bench is a folder of the checkout, not an installed package."""
+"""The rig of the bench, for its own tests."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[3]
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
-
-from bench.rig import Rig, running_rig  # noqa: E402
+from bench.rig import Rig, running_rig
 
 
 @pytest.fixture(scope="module")
