@@ -1,7 +1,5 @@
 """`cota retry`: let a board try again what it gave up."""
 
-import secrets
-import time
 from typing import Any
 
 import click
@@ -31,12 +29,13 @@ def command(context: click.Context, devices: tuple[str, ...], server: str | None
 
     Exit code 0: all were told, also when none has failed. 1: a device does not exist, or could not be told.
     """
+    from cota.thingsboard.telemetry import new_retry_mark
+
     if bool(devices) == failed:
         raise click.UsageError("Name devices, or say --failed.")
     if profile is not None and not failed:
         raise click.UsageError("--profile goes with --failed.")
-    # A word before and a random part: never a number, and never one that the board has had.
-    mark = f"r-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
+    mark = new_retry_mark()
     outcomes: list[dict[str, Any]] = []
     with connected(server) as client:
         for name, device_id in _chosen(client, devices, profile):
@@ -69,7 +68,7 @@ def _tell(client: Any, device_id: str, mark: str) -> str | None:
     from cota.thingsboard import ThingsBoardError
 
     try:
-        client.telemetry.write_shared(device_id, {"cota_retry": mark})
+        client.telemetry.tell_to_retry(device_id, mark)
     except ThingsBoardError as error:
         if error.status != 404:
             raise

@@ -1,6 +1,5 @@
 """What the page asks of a ThingsBoard server, over the REST client; the lab and a remote server are asked the same."""
 
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from cota.page.wave import Course
 from cota.thingsboard.devices import Devices, Profiles
 from cota.thingsboard.errors import ThingsBoardError
 from cota.thingsboard.session import Json, Session, id_of
-from cota.thingsboard.telemetry import Telemetry
+from cota.thingsboard.telemetry import Telemetry, new_retry_mark
 from cota.thingsboard.users import package_of
 
 _FIND = "/api/entitiesQuery/find"
@@ -160,12 +159,11 @@ class Backend:
 
     def retry(self, device_ids: Sequence[str]) -> dict[str, Any]:
         """Ask devices to try the release once more that they gave up: `cota_retry` gets a text that it never had."""
-        # A word before and a random part: never a number, and never one that the board has had.
-        text = f"r-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
+        mark = new_retry_mark()
         done, failed = [], {}
         for device_id in device_ids:
             try:
-                self._telemetry.write_shared(device_id, {"cota_retry": text})
+                self._telemetry.tell_to_retry(device_id, mark)
                 done.append(device_id)
             except ThingsBoardError as error:
                 if _concerns_all(error):

@@ -1,12 +1,10 @@
 """The first stage of a rollout: the canaries have the release themselves, until all of them run it."""
 
-import secrets
-import time
-
 from cota.publish.course import Course, EndedError, Outcome
 from cota.publish.target import Target, assign
 from cota.publish.wave import Wave, look_at
 from cota.thingsboard import id_of
+from cota.thingsboard.telemetry import new_retry_mark
 from cota.thingsboard.users import package_of
 
 
@@ -66,6 +64,7 @@ def _check(course: Course, seen: set[str]) -> None:
 def _tell_to_retry(course: Course, ids: list[str]) -> dict[str, int | None]:
     """Tell the canaries that gave this release up to try again; gives their failures, which do not count any more."""
     failed = look_at(course.boards(None, ids), course.name, 100).failed
+    mark = new_retry_mark()
     for board in failed:
-        course.client.telemetry.write_shared(board.id, {"cota_retry": f"r-{time.time_ns()}-{secrets.token_hex(2)}"})
+        course.client.telemetry.tell_to_retry(board.id, mark)
     return {board.id: board.changed for board in failed}

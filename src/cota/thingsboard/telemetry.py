@@ -1,5 +1,7 @@
 """Attributes and telemetry of a device."""
 
+import secrets
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -39,6 +41,10 @@ class Telemetry:
         """Set shared attributes, which the server tells the device at once. Text that reads as a number is stored as one."""
         self._session.put(f"/api/plugins/telemetry/DEVICE/{device_id}/SHARED_SCOPE", dict(values))
 
+    def tell_to_retry(self, device_id: str, mark: str) -> None:
+        """Let a board try the release once more that it gave up: `cota_retry` gets a mark that it never had."""
+        self.write_shared(device_id, {"cota_retry": mark})
+
     def delete_shared(self, device_id: str, keys: Iterable[str]) -> None:
         """Delete shared attributes; those that are not set do not matter."""
         self._session.delete(f"/api/plugins/telemetry/DEVICE/{device_id}/SHARED_SCOPE", {"keys": ",".join(keys)})
@@ -77,3 +83,8 @@ class Telemetry:
         found = self._session.get(dict, f"/api/plugins/telemetry/DEVICE/{device_id}/values/timeseries", params)
         order = -1 if newest else 1
         return {key: [Sample(line["ts"], line["value"]) for line in lines][::order] for key, lines in found.items()}
+
+
+def new_retry_mark() -> str:
+    """Give a text for `tell_to_retry`: never a number, which the server would take it for, and never one that a board has had."""
+    return f"r-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(2)}"
