@@ -62,7 +62,7 @@ def test_the_reason_names_all_that_must_not_be_hidden() -> None:
 _PARTS = ["ota", "json", "binascii", "lib", "Lib", "main.py", "boot.py", "BOOT.py", "sd", "cota.usb", "cota_sys", "settings.toml", "._a",
           "a.py", "A.py", "b", "json.py", "ota.mpy", "N~1.PY", "what?", "end.", " x", "x" * 101, "boot_out.txt", ".cotaignore"]  # fmt: skip
 _FILE = st.tuples(
-    st.lists(st.one_of(st.sampled_from(_PARTS), st.text("abAB.~1/", min_size=1, max_size=6)), min_size=1, max_size=4).map("/".join),
+    st.lists(st.one_of(st.sampled_from(_PARTS), st.text("abABéÉ.~1/", min_size=1, max_size=6)), min_size=1, max_size=4).map("/".join),
     st.sampled_from([MODE_FILE, MODE_FILE, MODE_FILE, MODE_SYMLINK, MODE_SUBMODULE]),
     st.sampled_from([0, 10, 512]),
 )

@@ -79,6 +79,8 @@ def test_names_that_fat_takes_for_one_are_refused() -> None:
     assert ("refused", "path_case", "app/sensor.py") in found({"main.py": PROGRAM, "app/Sensor.py": b"", "app/sensor.py": b""})
     assert ("refused", "path_case", "app/b.py") in found({"main.py": PROGRAM, "App/a.py": b"", "app/b.py": b""})
     assert ("refused", "path_case", "data/x") in found({"main.py": PROGRAM, "Data": b"", "data/x": b""})
+    # Only the letters of ASCII fold, as on the board; other names before it hide none of these.
+    assert ("refused", "path_case", "é/A") in found({"main.py": PROGRAM, "É/A": b"", "é/a": b"", "é/A": b""})
 
 
 def test_what_cotaignore_leaves_out_may_be_anything() -> None:

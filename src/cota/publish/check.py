@@ -9,7 +9,7 @@ from typing import Literal
 from cota.demo.release import PROGRAMS
 from cota.explain import error_codes
 from cota.git.types import MODE_SUBMODULE, MODE_SYMLINK
-from cota.package.paths import IGNORE_FILE, KEPT, MAX_IGNORE, SETTINGS_FILE, SYSTEM, Rules, clash, problem
+from cota.package.paths import IGNORE_FILE, KEPT, MAX_IGNORE, SETTINGS_FILE, SYSTEM, Rules, clash, fold, problem
 from cota.publish import syntax
 from cota.publish.source import File
 from cota.sim.profiles import PROFILES
@@ -150,8 +150,7 @@ def _of_case(path: str, names: dict[str, str]) -> Iterator[Finding]:
     parts = path.split("/")
     for end in range(1, len(parts) + 1):
         here = "/".join(parts[:end])
-        low = here.lower()
-        other = names.setdefault(low, here if end < len(parts) else path)
+        other = names.setdefault(fold(here), here)
         if other != here and clash(other, here):
             yield _refused("path_case", path, f"{other} and {here}")
             return
