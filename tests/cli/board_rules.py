@@ -1,24 +1,12 @@
 """The board's own check of a release, run here on a listing: the device's modules, without a board."""
 
-import importlib
-import sys
 from collections.abc import Iterable
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
-from cota.drive.tree import device_tree
+from loading import device
+
 from cota.git.types import MODE_SUBMODULE, MODE_SYMLINK
-
-_PACKAGE = "device_ota"  # not `ota`, which no host code imports; its __init__ is left out, because that is the client
-
-
-def device(name: str) -> Any:
-    """Give a module of the device library, with what it imports from there."""
-    if _PACKAGE not in sys.modules:
-        package = ModuleType(_PACKAGE)
-        package.__path__ = [str(device_tree() / "lib" / "ota")]
-        sys.modules[_PACKAGE] = package
-    return importlib.import_module(f"{_PACKAGE}.{name}")
 
 
 class _Plan:

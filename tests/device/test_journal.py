@@ -14,7 +14,8 @@ def _fullest():
         entry[name] = 32768 * 512
     for name in "sabvoz":
         entry[name] = 255
-    entry["u"] = 30 * 86400
+    entry["u"] = entry["i"] = 30 * 86400
+    entry["t"] = [0xFFFFFFF, 9999, 9999, 90000]
     entry["x"] = entry["y"] = "f" * 40
     entry["e"] = "f" * 8
     return entry

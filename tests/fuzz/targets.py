@@ -1,10 +1,10 @@
 """What is fuzzed: each target takes bytes, feeds them to a module of the device library, and raises where that breaks its word."""
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 LIBRARY = Path(__file__).parents[2] / "device/lib/ota"
@@ -14,9 +14,7 @@ PACKAGE = "fuzzed_ota"  # the host never imports the package `ota`
 def module(name: str) -> Any:
     """A module of the device library."""
     if PACKAGE not in sys.modules:
-        spec = importlib.util.spec_from_loader(PACKAGE, None, is_package=True)
-        assert spec is not None
-        package = importlib.util.module_from_spec(spec)
+        package = ModuleType(PACKAGE)
         package.__path__ = [str(LIBRARY)]
         sys.modules[PACKAGE] = package
     return importlib.import_module(f"{PACKAGE}.{name}")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from loading import load
 
 HERE = Path(__file__).parents[1] / "device"
 
 
 @pytest.fixture(scope="module")
 def lanes() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("device_lanes", HERE / "conftest.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load(HERE / "conftest.py", "device_lanes")
 
 
 def test_a_file_without_tests_is_an_error(lanes: ModuleType) -> None:

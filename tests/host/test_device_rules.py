@@ -25,7 +25,7 @@ CEILINGS = {
     "attempts": 760,
     "backup": 2_100,
     "board": 1_840,
-    "client": 7_930,  # the uptime of a trial is kept; what could not be undone needs no way back; won back in report and journal
+    "client": 7_930,  # the uptime of a trial is kept; what could not be undone needs no way back
     "compare": 3_300,
     "digest": 200,
     "drive": 950,

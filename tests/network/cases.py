@@ -115,19 +115,14 @@ def cuts() -> Iterator[Row]:
     yield sent("sends one byte at a time", lambda good: [pieces(good.raw, 1)], every(OK))
     yield sent("sends seven bytes at a time", lambda good: [pieces(good.raw, 7)], every(OK))
     yield sent("drips a header that never ends", lambda good: [b"HTTP/1.1 200 OK\r\nX-Slow: ", forever(b"x", 0.02)], every("slow"))
-    yield sent(
-        "drips the body below the minimum rate",
-        lambda good: [good.head_for(9_999_999), forever(b" ", 0.02)],
-        {"poll": "slow", "commit": "slow", "tree": "slow", "file": "slow"},
-    )
+    yield sent("drips the body below the minimum rate", lambda good: [good.head_for(9_999_999), forever(b" ", 0.02)], every("slow"))
     yield sent("closes after the whole answer without a word", lambda good: [good.raw, close], every(OK))
     yield sent("aborts after a keep-alive answer", lambda good: [good.raw, reset], every(OK))
 
 
 # Framing.
 
-_CUT_BODY = {"poll": "tb_answer", "commit": "git_answer", "tree": "listing_cut", "file": "hash"}
-_EMPTY_BODY = {"poll": "tb_answer", "commit": "git_answer", "tree": "listing_cut", "file": "hash"}
+_SHORT_BODY = {"poll": "tb_answer", "commit": "git_answer", "tree": "listing_cut", "file": "hash"}
 
 
 def _with(*lines: str, body: Callable[[bytes], bytes] = lambda body: body) -> Make:
@@ -161,8 +156,8 @@ def lengths() -> Iterator[Row]:
         lambda g: [*length(lambda n: f"Content-Length: {n + 1}")(g), stall],
         every("timeout", file=OK),
     )
-    yield sent("Content-Length one too short", length(lambda n: f"Content-Length: {n - 1}"), _CUT_BODY)
-    yield sent("Content-Length 0 with a body", length(lambda n: "Content-Length: 0"), _EMPTY_BODY)
+    yield sent("Content-Length one too short", length(lambda n: f"Content-Length: {n - 1}"), _SHORT_BODY)
+    yield sent("Content-Length 0 with a body", length(lambda n: "Content-Length: 0"), _SHORT_BODY)
     yield sent("Content-Length twice, the same", length(lambda n: f"Content-Length: {n}\r\nContent-Length: {n}"), every(OK))
     yield sent("Content-Length twice, different", length(lambda n: f"Content-Length: {n}\r\nContent-Length: {n + 1}"), bad)
     yield sent("Content-Length as a list", length(lambda n: f"Content-Length: {n}, {n}"), bad)
@@ -307,7 +302,7 @@ def _head(*lines: str, status: str = "200 OK") -> bytes:
 
 # Statuses.
 
-_LATER_GIT = every("git_status", poll="tb_status", file="git_status")
+_LATER_GIT = every("git_status", poll="tb_status")
 _PORTAL = b"<!DOCTYPE html><html><head><title>Log in to Wi-Fi</title></head><body>{}</body></html>" + b"<p>Welcome</p>" * 30
 
 
@@ -363,7 +358,7 @@ def statuses() -> Iterator[Row]:
     page = ("Content-Type: text/html",)
     portal = {"poll": "tb_answer", "commit": "http", "tree": "git_answer", "file": "hash"}
     yield sent("a captive portal's page with 200", _status("200 OK", *page, body=_PORTAL), portal)
-    yield sent("a captive portal's empty page with 200", _status("200 OK", *page, body=b""), _EMPTY_BODY)
+    yield sent("a captive portal's empty page with 200", _status("200 OK", *page, body=b""), _SHORT_BODY)
     yield sent("a captive portal's page with 511", _status("511 Log In", *page, body=_PORTAL), _LATER_GIT)
     wrong = {"poll": "tb_answer", "commit": "git_answer", "tree": "git_answer", "file": "hash"}
     spaces = b" " * 30

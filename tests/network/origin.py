@@ -110,6 +110,7 @@ class Origin:
         self._servers = (ScriptedServer(self._answer), ScriptedServer(self._answer))
         self.cloud, self.git = (f"127.0.0.1:{server.port}" for server in self._servers)
         self.records: dict[str, Record] = {}
+        self._urls: dict[str, str] = {}  # fw_url, by case
         self._lock = threading.Lock()
         self._closed = socket.create_server(("127.0.0.1", 0))  # its port is ours, and closed: nothing else answers there
         self.refused = f"127.0.0.1:{self._closed.getsockname()[1]}"
@@ -129,8 +130,6 @@ class Origin:
         record = self.records[slug] = Record(kind, list(broken))
         self._urls[slug] = f"http://{url_host or self.git}/{slug}/r"
         return record
-
-    _urls: dict[str, str] = {}  # noqa: RUF012 - filled by play, before the board is started
 
     def _answer(self, request: Request) -> Answer:
         parts = request.target.partition("?")[0].strip("/").split("/")

@@ -6,13 +6,12 @@ Faults are for what the upstream sends; what a client sends is passed on as it c
 import contextlib
 import select
 import socket
-import struct
 import threading
 import time
 from dataclasses import dataclass
 
-_ABORT = struct.pack("ii", 1, 0)  # linger for no time: RST in place of FIN
-_PATIENCE_SECONDS = 60
+from listening import PATIENCE_SECONDS, Listening, abort_at_close
+
 _PIECE = 4096
 _LOOK_SECONDS = 0.02
 
@@ -36,8 +35,8 @@ class Fault:
     end: str = "rst"
 
 
-class Proxy:
-    """Passes connections on to `host:port`. A context manager.
+class Proxy(Listening):
+    """Passes connections on to `host:port`.
 
     Attributes:
         address: Its own `host:port`.
@@ -45,31 +44,13 @@ class Proxy:
     """
 
     def __init__(self, upstream: str) -> None:
+        super().__init__()
         host, _, port = upstream.rpartition(":")
         self._upstream = (host, int(port))
         self._faults: list[Fault] = []
         self._always = Fault()
-        self._lock = threading.Lock()
-        self._live: set[socket.socket] = set()
         self.passed: list[int] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-
-    def __enter__(self) -> "Proxy":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
-        self._listener.close()
-        self._thread.join()
-        with self._lock:
-            live = list(self._live)
-        for one in live:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        self.address = f"127.0.0.1:{self.port}"
 
     def next(self, *faults: Fault) -> None:
         """Break the next connections so, one after the other."""
@@ -80,22 +61,13 @@ class Proxy:
         """Break every connection so for which `next` has nothing."""
         self._always = fault
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                fault = self._faults.pop(0) if self._faults else self._always
-                number = len(self.passed)
-                self.passed.append(0)
-            threading.Thread(target=self._serve, args=(client, fault, number), daemon=True).start()
+    def _accepted(self, connection: socket.socket) -> tuple[Fault, int]:
+        self.passed.append(0)
+        return self._faults.pop(0) if self._faults else self._always, len(self.passed) - 1
 
     def _serve(self, client: socket.socket, fault: Fault, number: int) -> None:
-        client.settimeout(_PATIENCE_SECONDS)
         try:
-            server = socket.create_connection(self._upstream, _PATIENCE_SECONDS)
+            server = socket.create_connection(self._upstream, PATIENCE_SECONDS)
         except OSError:
             with client, contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_WR)
@@ -144,7 +116,7 @@ class Proxy:
             self.passed[number] += len(data)
             left = left if left is None else left - len(data)
         if fault.end == "rst":
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            abort_at_close(client)
         elif fault.end != "fin":
             if fault.end == "half":
                 client.shutdown(socket.SHUT_WR)

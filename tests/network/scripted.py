@@ -6,15 +6,12 @@ waits for the next request, unless a step has ended it.
 
 import contextlib
 import socket
-import struct
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-# Closes with RST in place of FIN: linger for no time.
-_ABORT = struct.pack("ii", 1, 0)
-_PATIENCE_SECONDS = 60  # the end of a connection whose client neither speaks nor goes
+from listening import PATIENCE_SECONDS, Listening, abort_at_close
+
 _MAX_REQUEST = 65536
 
 
@@ -57,7 +54,7 @@ def half_close(connection: socket.socket) -> None:
 
 def reset(connection: socket.socket) -> None:
     """Abort the connection."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+    abort_at_close(connection)
     raise _Over
 
 
@@ -95,7 +92,7 @@ def forever(data: bytes, seconds: float = 0) -> Act:
     """Send the same bytes again and again until the client goes."""
 
     def act(connection: socket.socket) -> None:
-        end = time.monotonic() + _PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
             connection.sendall(data)
             if seconds:
@@ -130,50 +127,24 @@ def read_requests(connection: socket.socket) -> Iterator[Request]:
         rest = rest[length:]
 
 
-class ScriptedServer:
-    """Answers each request with what `handler` says, on a port of its own, a thread a connection. A context manager.
+class ScriptedServer(Listening):
+    """Answers each request with what `handler` says.
 
     Attributes:
-        port: The port, on 127.0.0.1.
         most_open: The most connections that were open at once.
     """
 
     def __init__(self, handler: Callable[[Request], Answer]) -> None:
+        super().__init__()
         self._handler = handler
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
         self.most_open = 0
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
 
-    def __enter__(self) -> "ScriptedServer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
-        self._listener.close()
-        self._thread.join()
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                self._open.add(connection)
-                self.most_open = max(self.most_open, len(self._open))
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def _accepted(self, connection: socket.socket) -> tuple[()]:
+        self._live.add(connection)
+        self.most_open = max(self.most_open, len(self._live))
+        return ()
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(_PATIENCE_SECONDS)
         try:
             for request in read_requests(connection):
                 for step in self._handler(request):
@@ -185,5 +156,5 @@ class ScriptedServer:
             pass  # the client went, or the script is at its end
         finally:
             with self._lock:
-                self._open.discard(connection)
+                self._live.discard(connection)
             connection.close()

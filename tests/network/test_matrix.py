@@ -12,6 +12,7 @@ from origin import BIG, Origin
 
 BLOCK = 2048  # bytes; what of a file has come in whole blocks is kept
 FIRST_WAIT = (15, 31)  # seconds; the updater's own, before its second try
+SECOND_WAIT = (15, 61)  # of a case with two errors: before the second try or the third
 POLL = (600, 800)  # COTA_POLL_SECONDS of these boards, with their spread
 # Real seconds of a case, most of which a stalled server takes.
 MOST_SECONDS = 15
@@ -21,9 +22,9 @@ SOCKETPOOL = types.SimpleNamespace(SOCK_STREAM=pool.SOCK_STREAM, getaddrinfo=poo
 def addresses(case: Case, origin: Origin) -> tuple[str, str]:
     """ThingsBoard's address and the Git host's, one of them broken where the case says so."""
     broken = {"refused": origin.refused, "nowhere": "nowhere.invalid:80", "": ""}[case.place]
-    return "http://" + (
-        broken if broken and case.kind == "poll" else origin.cloud
-    ), broken if broken and case.kind != "poll" else origin.git
+    cloud = broken if broken and case.kind == "poll" else origin.cloud
+    git = broken if broken and case.kind != "poll" else origin.git
+    return "http://" + cloud, git
 
 
 def judge(case: Case, done: dict, origin: Origin) -> None:
@@ -41,7 +42,8 @@ def judge(case: Case, done: dict, origin: Origin) -> None:
         assert later == (case.end != "failed"), said
         assert len(text) <= 200 and "secret" not in text and case.slug not in text.replace(f"/{case.slug}/r", ""), said
         if wait is not None:
-            least, most = case.wait or (POLL if case.kind == "poll" else FIRST_WAIT if kind_is_first(done) else (15, 61))
+            own = POLL if case.kind == "poll" else FIRST_WAIT if len(codes) == 1 else SECOND_WAIT
+            least, most = case.wait or own
             assert least <= wait <= most, said
     assert done["open"] == 0, said
     assert done["sockets"] <= 1, said
@@ -50,10 +52,6 @@ def judge(case: Case, done: dict, origin: Origin) -> None:
     if case.heals:
         judge_requests(case, record, said)
     judge_reports(case, record, said)
-
-
-def kind_is_first(done: dict) -> bool:
-    return len(done["errors"]) == 1
 
 
 def judge_requests(case: Case, record, said: str) -> None:

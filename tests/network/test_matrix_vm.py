@@ -1,14 +1,13 @@
 """The same matrix on the MicroPython VM with a board-sized heap: one VM a kind of request, all its cases one after the other."""
 
-import importlib.util
 import json
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from cases import CASES, KINDS
+from loading import load
 from origin import Origin
 from test_matrix import addresses, judge
 
@@ -26,12 +25,7 @@ HEAP = PROFILES["pico-w"].vm_heap + 48 * 1024
 @pytest.fixture(scope="module")
 def lanes() -> ModuleType:
     """The collector of the device tests, which knows how a VM is started."""
-    spec = importlib.util.spec_from_file_location("device_lanes_of_network", ROOT / "tests/device/conftest.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load(ROOT / "tests/device/conftest.py", "device_lanes_of_network")
 
 
 @pytest.mark.parametrize("kind", KINDS)
