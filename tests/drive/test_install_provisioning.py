@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,35 @@ def test_a_device_that_signs_in_otherwise_is_of_no_use_to_a_board(client: Client
     client.session.save(f"/api/device/{id_of(device)}/credentials", "/api/device/credentials", change)
     with pytest.raises(ProvisionError, match="signs in with MQTT_BASIC"):
         provision(lab.url, f"key-{number}", SECRET, f"own-{number}")
+
+
+def test_a_server_that_only_the_environment_names_does_not_see_the_token_of_another(
+    cota: Cota, make_drive: MakeDrive, profile: Json, bench: tuple[str, ...], number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = make_drive()
+    assert cota("install", drive, *bench).code == 0
+    seen: list[str] = []
+
+    class Curious(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.requestline)
+            self.send_error(404)
+
+        def do_POST(self) -> None:
+            seen.append(self.requestline + self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_error(404)
+
+        def log_message(self, *unused: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Curious) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("COTA_URL", f"http://127.0.0.1:{server.server_port}")
+        done = cota("install", drive, *bench[2:])
+        server.shutdown()
+    assert done.code == 2, done.err
+    assert len(seen) == 1
+    assert token_of(drive) not in seen[0]
 
 
 def test_what_is_not_thingsboard_is_told_by_its_status(lab: Lab) -> None:

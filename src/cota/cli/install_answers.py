@@ -96,7 +96,7 @@ class Answers:
         return Administered(client, name, given["profile"], given["create_profile"])
 
     def _provisioned(self, key: str) -> "Provisioned":
-        from cota.drive.answers import TOKEN
+        from cota.drive.answers import TOKEN, is_same_server
         from cota.drive.identity import Provisioned
         from cota.thingsboard.address import checked_url
 
@@ -105,7 +105,9 @@ class Answers:
         name = self._name()
         secret = self._given["provision_secret"] or os.environ.get(_SECRET, "")
         secret = secret or ask("Secret of that provisioning key", f"--provision-secret or {_SECRET}", hide=True)
-        return Provisioned(url, key, secret, name, "" if self._goes_elsewhere() else self._there.get(TOKEN, ""))
+        # The token on the drive is for the server that the drive names, and no other one is asked about it.
+        own = is_same_server(self._given["board_url"] or url, self._known)
+        return Provisioned(url, key, secret, name, self._there.get(TOKEN, "") if own else "")
 
     def _name(self) -> str:
         name: str = self._given["device"] or self._board.device_name
