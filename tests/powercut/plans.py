@@ -4,14 +4,14 @@ import os
 import random
 from dataclasses import dataclass, replace
 
-from course import GEOMETRIES, Job
+from course import GEOMETRIES, Job, standing_files
 from shapes import SHAPES, Shape
 
 HOW_TORN = ("erased", "half")
 # All cuts of these are in every run.
 MAIN = ("one file added", "shrunk", "everything at once")
-# Clusters of a Pico W's drive that are filled where it shall be nearly full, less what the shape itself takes in tree and arena.
-_NEARLY_FULL = 656
+# Clusters of a Pico W's drive that are taken where it shall be nearly full, without what the shape itself takes in tree and arena.
+_NEARLY_FULL = 838
 _SAMPLED = 10  # courses
 _WINDOW = 6  # writes in a row of each
 _PARTS = 4  # of a large course
@@ -82,7 +82,8 @@ def shard(plans: list[Plan]) -> list[Plan]:
 def _fill(shape: Shape) -> int:
     changed = sum(len(data) for path, data in shape.old.items() if shape.new.get(path) != data)
     changed += 2 * sum(len(data) for path, data in shape.new.items() if shape.old.get(path) != data)
-    return _NEARLY_FULL - changed // 512
+    standing = sum(-(-len(data) // 512) for data in standing_files().values())
+    return _NEARLY_FULL - standing - changed // 512
 
 
 def sample(seed: int) -> list[Plan]:
