@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import depth, flash, fleet, heap, idle, mqtt, size, start, traffic
+from bench import depth, flash, fleet, heap, idle, lab, mqtt, size, start, traffic
 from bench.figures import Figure, document, failures, summary, table
 from bench.rig import Rig, running_rig
 from cota.errors import CotaError
@@ -21,6 +21,7 @@ GROUPS: dict[str, Callable[[Rig], list[Figure]]] = {
     "size": size.measure,
     "start": start.measure,
     "fleet": fleet.measure,
+    "lab": lab.measure,
     "mqtt": mqtt.measure,
 }
 

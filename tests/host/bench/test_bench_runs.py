@@ -1,5 +1,6 @@
 """Runs of the bench on small cases: real boards against a real lab."""
 
+import asyncio
 import importlib
 import json
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import bench.__main__ as command
 import pytest
-from bench import fleet, mqtt
+from bench import fleet, lab, lab_process, mqtt
 from bench.cases import OURS, PLAIN
 from bench.figures import Figure
 from bench.outcome import cost, update_window
@@ -130,6 +131,22 @@ def test_a_look_at_a_fleet_is_counted_and_timed() -> None:
     assert requests.value == 2, "the sign-in, and one page"
     assert isinstance(seconds.value, float) and seconds.value > 0
     assert (requests.report_only, seconds.report_only) == (False, True)
+
+
+def test_a_fleets_polls_are_timed_and_its_update_at_once_is_followed_to_the_end() -> None:
+    wait, rate, held, left, slowest = lab.measure(None, devices=60, poll_seconds=1)  # type: ignore[arg-type]  (it has a lab of its own)
+    assert float(wait.value) > 0 and float(rate.value) > 0 and float(slowest.value) > 0
+    assert (wait.report_only, left.report_only) == (True, False)
+    assert 0 < float(held.value) < 60
+    assert left.value == 0
+
+
+def test_a_board_of_the_bench_takes_no_refusal_for_an_answer(tmp_path: Path) -> None:
+    lab_process.fill(tmp_path / "lab.db", 1)
+    with lab_process.lab_process(tmp_path / "lab.db") as running:
+        asyncio.run(lab._Board(running.port, 0).poll())
+        with pytest.raises(RuntimeError, match=r"GET /api/v1/token-1/attributes was answered with .*401"):
+            asyncio.run(lab._Board(running.port, 1).poll())
 
 
 def test_idle_connections_and_their_messages_are_weighed() -> None:
