@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import depth, flash, fleet, heap, idle, lab, mqtt, size, start, traffic
+from bench import depth, flash, fleet, heap, idle, lab, mqtt, network, size, start, traffic
 from bench.figures import Figure, document, failures, summary, table
 from bench.rig import Rig, running_rig
 from cota.errors import CotaError
@@ -14,6 +14,7 @@ RESULTS = Path(__file__).parent / "results.json"
 GROUPS: dict[str, Callable[[Rig], list[Figure]]] = {
     "idle": idle.measure,
     "update": traffic.measure,
+    "network": network.measure,
     "heap": heap.measure,
     "smallest-heap": heap.measure_smallest,
     "depth": depth.measure,

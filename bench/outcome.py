@@ -14,10 +14,11 @@ Counters = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Cost:
-    """What the server gave between two marks: requests and bytes of answers' bodies, by "thingsboard", "git-api" and "git-raw"."""
+    """What lies between two marks: requests and bytes of answers' bodies, by "thingsboard", "git-api" and "git-raw"; connections."""
 
     requests: Mapping[str, int]
     bytes_out: Mapping[str, int]
+    connections: int
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,14 @@ class Mark:
         name: Its name.
         counters: The lab's counters at that point.
         flash: The flash's since the board was switched on first.
+        connections: The board's since then.
         said: What the probe said of heap and call depth.
     """
 
     name: str
     counters: Counters
     flash: Flash
+    connections: int
     said: Mapping[str, Any]
 
 
@@ -110,12 +113,12 @@ class Outcome:
 
 
 def cost(before: Mark, after: Mark) -> Cost:
-    """What the server gave between two marks."""
+    """What the server gave and the board opened between two marks."""
     kinds = ("thingsboard", "git-api", "git-raw")
     change = {
         count: {kind: after.counters[kind][count] - before.counters[kind][count] for kind in kinds} for count in ("requests", "bytes_out")
     }
-    return Cost(change["requests"], change["bytes_out"])
+    return Cost(change["requests"], change["bytes_out"], after.connections - before.connections)
 
 
 def update_window(outcome: Outcome, number: int) -> tuple[Mark, Mark]:

@@ -120,6 +120,7 @@ class _Run:
         self._outcome = Outcome(folder=folder)
         self._assigned = 0
         self._earlier = Flash()  # of the processes that have ended
+        self._dialled = 0  # connections of those
         self._failure: Exception | None = None
         self._over = False  # the program came to its end, or failed: the guard would start it again
         name = folder.name
@@ -208,9 +209,10 @@ class _Run:
             self._assign()
             answer = 1
         flash = self._earlier.plus(Flash(*said["flash"])) if said["flash"] else self._earlier
-        self._outcome.marks.append(Mark(name, self._lab.counters(), flash, said))
+        connections = self._dialled + int(said["dials"])
+        self._outcome.marks.append(Mark(name, self._lab.counters(), flash, connections, said))
         if name == "run end":
-            self._earlier = flash
+            self._earlier, self._dialled = flash, connections
             self._over = self._over or bool(self._outcome.all("end"))
         else:
             (self._outcome.folder / "ack").write_bytes(b"%d %d\n" % (said["number"], answer))

@@ -32,6 +32,7 @@ class Traffic:
     listing: int
     api_bytes: int
     file_bytes: int
+    connections: int
 
     @property
     def beyond(self) -> int:
@@ -57,6 +58,7 @@ def traffic(rig: Rig, outcome: Outcome, ref: str | None = None) -> Traffic:
         listing,
         given.bytes_out["git-api"] - listing,
         given.bytes_out["git-raw"],
+        given.connections,
     )
 
 
@@ -82,6 +84,7 @@ def measure(rig: Rig) -> list[Figure]:
             Figure(GROUP, f"{name}: bytes of the listing", ours.listing, None, plain.listing),
             Figure(GROUP, f"{name}: bytes of other Git API answers", ours.api_bytes, None, plain.api_bytes),
             Figure(GROUP, f"{name}: bytes of files", ours.file_bytes, None, plain.file_bytes),
+            Figure(GROUP, f"{name}: connections, each a TLS handshake over https", ours.connections, None, plain.connections),
         ]
         if size:
             what = f"{name}: bytes beyond the listing {measured_by}"

@@ -24,6 +24,9 @@ _marks = [0]
 _heap = [0, 0, 0]
 _depth = {}
 _disks = []
+_dials = [0]
+# What a program wants to tell the bench with its next mark.
+facts = {}
 
 
 def main(folder):
@@ -60,6 +63,11 @@ def first():
 def skip(seconds):
     """Let the board's clock jump forward."""
     simboard.ram["boot_us"] -= seconds * 1000000
+
+
+def dials():
+    """Connections that this run of the board has opened."""
+    return _dials[0]
 
 
 def rest():
@@ -114,6 +122,8 @@ def _say(name):
     record = {"mark": name, "number": _marks[0], "run": simboard.config["phase"], "rest": _heap[0], "peak": _heap[1], "steps": _heap[2]}
     record["flash"] = _disks[0].counts() if _disks else None
     record["depth"] = _depth
+    record["dials"] = _dials[0]
+    record["facts"] = facts
     print("@bench " + json.dumps(record))
 
 
@@ -137,6 +147,7 @@ def _wrap_sockets(kind):
 
     def dialled(self, address):
         dial(self, address)
+        _dials[0] += 1
         _seam()
 
     def sent(self, data):

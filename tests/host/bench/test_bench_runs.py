@@ -10,7 +10,7 @@ from typing import Any
 
 import bench.__main__ as command
 import pytest
-from bench import fleet, lab, lab_process, mqtt
+from bench import fleet, lab, lab_process, mqtt, network
 from bench.cases import OURS, PLAIN
 from bench.figures import Figure
 from bench.outcome import cost, update_window
@@ -131,6 +131,20 @@ def test_a_look_at_a_fleet_is_counted_and_timed() -> None:
     assert requests.value == 2, "the sign-in, and one page"
     assert isinstance(seconds.value, float) and seconds.value > 0
     assert (requests.report_only, seconds.report_only) == (False, True)
+
+
+def test_an_idle_hour_and_a_cut_update_are_counted(rig: Rig) -> None:
+    asked, opened, _, wait, calls, files, part, again = [float(figure.value) for figure in network.measure(rig)]
+    assert asked == opened, "a board closes what it does not need"
+    assert 40 <= asked <= 120 and 20 <= wait <= 60, "polls come every 60 seconds, give or take a half"
+    assert calls == 2
+    assert files >= len(network._CUT.releases[0]) and 1 <= part < 1.5, "a whole release, and less than another half of it"
+    assert again > 1
+
+
+def test_a_long_gap_is_met_more_often_than_a_short_one() -> None:
+    assert network.mean_wait([60, 60]) == 30
+    assert network.mean_wait([30, 90]) == 37.5
 
 
 def test_a_fleets_polls_are_timed_and_its_update_at_once_is_followed_to_the_end() -> None:
