@@ -24,12 +24,21 @@ def _key(job: Job) -> str:
     return hasher.hexdigest()[:24]
 
 
+def kept(plan: Plan) -> Verdict | None:
+    """The verdict of an earlier run where nothing has changed since."""
+    path = FOLDER / f"{_key(plan.job)}.json"
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))["verdict"]
+    return Verdict(**{**found, "pages": set(found["pages"])})
+
+
 def remembered(plan: Plan, sweep: Callable[[Job], Verdict]) -> Verdict:
     """The verdict of an earlier run where nothing has changed since, else a new one."""
+    known = kept(plan)
+    if known is not None:
+        return known
     path = FOLDER / f"{_key(plan.job)}.json"
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))["verdict"]
-        return Verdict(**{**found, "pages": set(found["pages"])})
     verdict = sweep(plan.job)
     FOLDER.mkdir(parents=True, exist_ok=True)
     entry = {"name": plan.name, "verdict": {**asdict(verdict), "pages": sorted(verdict.pages)}}
