@@ -33,7 +33,8 @@ class Call:
     Attributes:
         board: The board's number.
         at: When it came, in seconds of this machine's clock.
-        ended: When its answer had been sent, or was spoilt.
+        answered: When its answer began to be sent, where it had one.
+        ended: When that was sent, or spoilt.
         kind: "commits", "trees" (both are calls of the API) or "raw".
         status: What the host answered, 0 where it never saw the request.
         fault: What happened to the answer: one of FAULTS, "flip" (a changed byte), "gone" (the board went away) or "whole".
@@ -42,6 +43,7 @@ class Call:
 
     board: int
     at: float
+    answered: float
     ended: float
     kind: str
     status: int
@@ -122,7 +124,7 @@ class BadNetwork:
     async def _pass_on(self, board: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Pass one request on, and its answer back; whether the connection lives on."""
         request = await _message(reader)
-        at = time.monotonic()
+        at = answered = time.monotonic()
         kind = _kind(request)
         fault, where = self._draw(board, kind)
         self.asked.append(at)
@@ -140,12 +142,13 @@ class BadNetwork:
             else:
                 status, answer = await self._ask(request)
             answer, wait = self._in_board_time(answer)
+            answered = time.monotonic()
             sent = await _send(reader, writer, answer, fault, where)
         finally:
             if fault in _ARRIVES and not sent:
                 fault = "gone"
             if kind != "cloud":
-                self.calls.append(Call(board, at, time.monotonic(), kind, status, fault, wait))
+                self.calls.append(Call(board, at, answered, time.monotonic(), kind, status, fault, wait))
             elif fault in _ARRIVES:
                 self.polled.add(board)
         return sent

@@ -235,7 +235,7 @@ def _check_waits(calls: list[Call]) -> None:
     for call in sorted(calls, key=lambda call: call.at):
         assert call.at >= until[call.board], f"board {call.board} came {until[call.board] - call.at:.1f} s too early: {call}"
         if call.wait is not None and (call.arrived or call.fault == "busy"):
-            until[call.board] = call.ended + call.wait / _NAPS
+            until[call.board] = call.answered + call.wait / _NAPS
             asked += 1
     print(f"waits asked for and kept: {asked}")
     assert asked > 0
