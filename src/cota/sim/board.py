@@ -27,7 +27,7 @@ from cota.sim.volume import open_volume
 WIFI_SSID = "cota-sim"
 WIFI_PASSWORD = "simulated-network"  # noqa: S105  (a network that exists only in the simulator)
 # Heap of the 64-bit VM that the shims and the configuration take before the program starts; measured, held by a test.
-_SHIM_HEAP_BYTES = 90_000
+_SHIM_HEAP_BYTES = 90_500
 _READ_BYTES = 4096
 
 
