@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cota.explain import device_module, error_advice, error_codes
+from cota.explain import TRIAL, device_module, error_advice, error_codes
 
 DOCS = Path(__file__).parent
 _NOTE = "<!-- Made by docs/generate.py. Change that, or what it reads, and run it again. -->"
@@ -44,6 +44,11 @@ A release that was given up is tried again when its title, version, URL or check
 Errors while the device only looks for a release are not counted; it looks again at its next poll, or when the server asks it to.
 """
 
+_TRIAL_HEAD = """## The trial
+
+A release that was installed and then failed its trial. These words stand in the place of a code in `fw_error`, with the reason behind
+them: the last line of a traceback, how the program ended, or that it had no contact. See
+[When a release is bad](recovery.md#when-a-release-is-bad)."""
 
 _BOARDS_HEAD = """# Boards known to fit
 
@@ -86,6 +91,9 @@ def errors_page() -> str:
             later, sentence = codes[code]
             kind = f" (`ota.{classes[code].__name__}`)" if code in classes else ""
             lines += [f"### `{code}`", "", f"**{'Later' if later else 'Never'}:** `{sentence}`{kind}", "", what_to_do, ""]
+    lines += [_TRIAL_HEAD, ""]
+    for words, (sentence, what_to_do) in TRIAL.items():
+        lines += [f"### `{words}`", "", f"**Never:** {sentence}", "", what_to_do, ""]
     return "\n".join(lines)
 
 

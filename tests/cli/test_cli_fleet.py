@@ -139,7 +139,11 @@ def test_an_undone_release_is_explained_and_a_strangers_error_is_not() -> None:
     assert found is not None
     assert found.text == "NameError: name 'x' isn't defined"
     assert "went back" in found.advice
-    for text in ("", "   ", "E1234", "something else happened"):
+    full = explain("not undone yet: OSError: [Errno 28] no room")
+    assert full is not None
+    assert (full.code, full.text) == ("not undone yet", "OSError: [Errno 28] no room")
+    assert "no room" in full.advice
+    for text in ("", "   ", "E1234", "something else happened", "undoneness x", "not undone yetis x"):
         assert explain(text) is None
 
 

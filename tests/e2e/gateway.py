@@ -33,8 +33,9 @@ class Fault:
         after: The connection is closed after so many bytes of the body; 0 before the first byte of the answer; None: not at all.
         rst: Whether that is an abortive close.
         flip: Index of a body byte that is changed.
-        status: Answer this, with `headers` and no body, in place of asking the lab.
+        status: Answer this, with `headers` and `body`, in place of asking the lab.
         headers: Headers of that answer.
+        body: Body of that answer.
         ignore_range: Pass the request on without its Range header, so that the whole file comes.
         hold: After `after` bytes the answer waits for this, and then goes on.
     """
@@ -44,6 +45,7 @@ class Fault:
     flip: int | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
     ignore_range: bool = False
     hold: threading.Event | None = None
 
@@ -156,7 +158,7 @@ class Gateway:
             return self._end(connection, fault)
         if fault.status is not None:
             head = "".join(f"{name}: {value}\r\n" for name, value in fault.headers.items())
-            connection.sendall(f"HTTP/1.1 {fault.status} Broken\r\n{head}content-length: 0\r\n\r\n".encode())
+            connection.sendall(f"HTTP/1.1 {fault.status} Broken\r\n{head}content-length: {len(fault.body)}\r\n\r\n".encode() + fault.body)
             return True
         if fault.ignore_range:
             headers.pop("range", None)

@@ -130,3 +130,14 @@ def test_a_board_that_could_not_tell_what_failed_tells_it_later(make_world: Call
     world.start()
     world.wait_for("FAILED", package["version"])
     assert str(world.telemetry()["fw_error"]).startswith("symlink ")
+
+
+def test_a_report_that_a_captive_portal_takes_with_a_200_is_sent_again(make_world: Callable[..., World], gateway: Gateway) -> None:
+    world = make_world(cloud=gateway.address)
+    portal = Fault(status=200, headers={"content-type": "text/html"}, body=b"<html>Please accept our terms.</html>")
+    package = world.publish(_FILES)
+    world.assign(package)
+    gateway.break_next("/telemetry", portal, times=6)  # UPDATED is among them
+    world.start()
+    world.wait_for("UPDATED", package["version"])
+    assert gateway.count("/telemetry") > 6

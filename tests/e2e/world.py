@@ -45,6 +45,17 @@ def digests(files: Mapping[str, bytes]) -> Digests:
     return {path: digest(data) for path, data in files.items()}
 
 
+def judged(files: Digests) -> Digests:
+    """Those files of a drive that an update is judged by."""
+    return {path: found for path, found in files.items() if not path.startswith(_NOT_JUDGED)}
+
+
+def standing(files: Digests) -> Digests:
+    """Those files of a drive that an update leaves alone."""
+    stays = {*FRESH_FILES, "main.py", "boot.py", "safemode.py", "settings.toml"}
+    return {path: found for path, found in files.items() if path in stays or path.startswith("lib/")}
+
+
 class World:
     """A board with the real device tree in a lab, and a Git repository that the lab shows.
 
@@ -113,8 +124,7 @@ class World:
         kind = find_profile(profile)
         self.board = Board(folder / "board", name, kind, {**base, **(settings or {})}, options=options, listener=self.lines.append)
         self.board.prepare(device_tree(), extra)
-        stays = {*FRESH_FILES, "main.py", "boot.py", "safemode.py", "settings.toml"}
-        self._base = {path: found for path, found in self.board.files().items() if path in stays or path.startswith("lib/")}
+        self._base = standing(self.board.files())
 
     # Releases.
 
@@ -275,7 +285,7 @@ class World:
 
     def drive(self) -> Digests:
         """Every file of the drive but the updater's own and boot_out.txt: path -> (length, SHA-256)."""
-        return {path: found for path, found in self.board.files().items() if not path.startswith(_NOT_JUDGED)}
+        return judged(self.board.files())
 
     def whole(self, files: Mapping[str, bytes]) -> Digests:
         """What `drive` must say where the drive holds this release: its files, and what an update leaves alone."""

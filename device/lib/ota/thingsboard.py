@@ -30,9 +30,8 @@ class ThingsBoard:
             OverTheAirUpdateError: a setting is missing, or the server's answer is of no use.
         """
         self._check(self._net.open("GET", self._url(_SHARED), _HEADERS))
-        answer = self._net.read_all(MAX_ANSWER)
         try:
-            shared = json.loads(answer).get("shared", {})
+            shared = json.loads(self._net.read_all(MAX_ANSWER)).get("shared", {})
             shared.get("fw_title")
         except (ValueError, AttributeError):
             raise error("tb_answer")
@@ -44,6 +43,7 @@ class ThingsBoard:
         Telemetry goes without a time of our own, because a board's clock may be ahead and would freeze the fleet view.
         """
         self._check(self._net.open("POST", self._url(kind), _HEADERS, json.dumps(values).encode()))
+        self._net.read_all(0)  # ThingsBoard says nothing; a captive portal answers 200 with its page, and the report is lost
 
     def _url(self, path):
         if not self._token:

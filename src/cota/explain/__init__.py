@@ -8,6 +8,7 @@ to do.
 import importlib.util
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -15,14 +16,22 @@ from types import ModuleType
 
 from cota.drive.tree import device_tree
 
-# Not in the device's table: what it reports when a release on trial was undone, with the guard's reason behind it.
-UNDONE = "undone"
-UNDONE_SENTENCE = "the release ran, failed its trial, and was undone"
-_UNDONE_ADVICE = (
-    "The release failed on trial and the board went back to the one before. The text is the last line of the program's traceback, or why "
-    "the trial ended. Mend the program and publish it with a new version; `cota retry` tries the same release again."
-)
-_FORM = re.compile(r"(?P<later>later: )?(?P<code>[a-z_]+)(?: (?P<text>.*))?", re.DOTALL)
+# Not in the device's table, because they are no errors of the library: how a trial ended badly, with the guard's reason behind it.
+# Words of device/lib/ota/report.py: what it says -> (what that means, what to do).
+TRIAL: Mapping[str, tuple[str, str]] = {
+    "undone": (
+        "the release ran, failed its trial, and was undone",
+        "The release failed on trial and the board went back to the one before. The text is the last line of the program's traceback, or "
+        "why the trial ended. Mend the program and publish it with a new version; `cota retry` tries the same release again.",
+    ),
+    "not undone yet": (
+        "the release failed its trial, and the old one cannot be put back yet",
+        "The release failed on trial, for the reason that follows, and the old files cannot be put back yet: mostly its program has left "
+        "no room for them on the drive. Assign another release, or a mended one: the board installs it over what there is. Or free room: "
+        "the board then goes back.",
+    ),
+}
+_FORM = re.compile(rf"(?P<later>later: )?(?:(?P<trial>{'|'.join(TRIAL)})(?![a-z_]):?|(?P<code>[a-z_]+))(?: (?P<text>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,8 @@ def explain(error: str) -> Explanation | None:
     found = _FORM.fullmatch(error.strip())
     if found is None:
         return None
-    code = found["code"]
-    advice = _UNDONE_ADVICE if code == UNDONE else _advice().get(code)
+    code = found["trial"] or found["code"]
+    advice = TRIAL[code][1] if found["trial"] else _advice().get(code)
     if advice is None:
         return None
     return Explanation(code, bool(found["later"]), found["text"] or "", advice)

@@ -5,7 +5,7 @@ The words are those of `cota status` and of the manual: the device library's own
 
 import functools
 
-from cota.explain import UNDONE, UNDONE_SENTENCE, error_codes, explain
+from cota.explain import TRIAL, error_codes, explain
 
 
 @functools.cache
@@ -15,6 +15,6 @@ def table() -> dict[str, dict[str, str]]:
     Raises:
         CotaError: This installation lacks the device tree.
     """
-    says = {code: sentence for code, (_, sentence) in error_codes().items()} | {UNDONE: UNDONE_SENTENCE}
+    says = {code: sentence for code, (_, sentence) in error_codes().items()} | {code: sentence for code, (sentence, _) in TRIAL.items()}
     found = {code: (sentence, explain(code)) for code, sentence in says.items()}
     return {code: {"says": sentence, "todo": told.advice if told else ""} for code, (sentence, told) in found.items()}

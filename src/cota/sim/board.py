@@ -27,7 +27,7 @@ from cota.sim.volume import open_volume
 WIFI_SSID = "cota-sim"
 WIFI_PASSWORD = "simulated-network"  # noqa: S105  (a network that exists only in the simulator)
 # Heap of the 64-bit VM that the shims and the configuration take before the program starts; measured, held by a test.
-_SHIM_HEAP_BYTES = 90_000
+_SHIM_HEAP_BYTES = 90_500
 _READ_BYTES = 4096
 
 
@@ -40,6 +40,8 @@ class BoardOptions:
         ca_bundle: PEM file of the certificate authorities in the board's firmware; None: it trusts none.
         hosts: Name -> `address:port` on this machine, for tests that stand in for a public server.
         speed: How many times faster than this machine's the board's clock runs, so that a day of trial fits a test.
+        naps: How many times faster still it runs while the program sleeps. Sockets keep this machine's time, so that a network's deadlines
+            mean what they say where hours of waiting fit a test.
         sha256: False for a board of CircuitPython 9, whose hashlib has only sha1.
     """
 
@@ -48,6 +50,7 @@ class BoardOptions:
     hosts: Mapping[str, str] = field(default_factory=dict)
     sha256: bool = True
     speed: float = 1.0
+    naps: float = 1.0
 
 
 class Board:
@@ -212,7 +215,7 @@ class Board:
                     self._reloaded.clear()
                     continue
                 if following.phase == "sleep":
-                    nap = asyncio.sleep(following.ram["sleep_seconds"] / self.options.speed)
+                    nap = asyncio.sleep(following.ram["sleep_seconds"] / self.options.speed / self.options.naps)
                     await self._until(ended, self._pressed.wait(), nap)
                     pressed = self._pressed.is_set()
                     following = self._reset_pressed() if pressed else lifecycle.after_sleep(self.profile.msc, self.profile.rp2)
@@ -284,6 +287,7 @@ class Board:
             "hosts": dict(options.hosts),
             "sha256": options.sha256,
             "speed": options.speed,
+            "naps": options.naps,
             "next_code": named,
             "ram": ram,
         }

@@ -53,6 +53,14 @@ def test_every_error_code_has_advice_once_and_no_other_has(generate: ModuleType)
     assert sorted(advised) == sorted(generate.error_codes()), "complete src/cota/explain/advice.toml"
 
 
+def test_the_words_of_a_bad_trial_are_the_devices_own_and_on_the_page(generate: ModuleType) -> None:
+    said = constants(LIBRARY / "report.py")
+    assert {"undone ", "not undone yet: "} <= said
+    assert [words.rstrip(": ") for words in ("undone ", "not undone yet: ")] == list(generate.TRIAL)
+    page = generate.errors_page()
+    assert all(f"### `{words}`\n" in page for words in generate.TRIAL)
+
+
 def test_every_error_code_that_the_library_raises_is_on_the_page(generate: ModuleType) -> None:
     calls = [
         call.args[0].value

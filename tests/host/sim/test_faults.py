@@ -50,6 +50,28 @@ def test_a_clock_that_runs_60_times_faster_makes_a_minute_a_second(bench: MakeBe
     assert time.monotonic() - started < 15
 
 
+def test_a_board_whose_naps_alone_are_fast_keeps_time_with_us_while_it_works(bench: MakeBench) -> None:
+    main = (
+        "import time, supervisor\nfrom time import monotonic\nt = monotonic()\ntime.sleep(3600)\n"
+        "print('slept', 3600 <= monotonic() - t < 3610)\nt = monotonic()\nwhile monotonic() - t < 1: pass\n"
+        "if supervisor.runtime.run_reason == supervisor.RunReason.STARTUP:\n    supervisor.reload()\nprint('kept', monotonic() >= 7200)\n"
+    )
+    started = time.monotonic()
+    text = bench({"main.py": main}, options=BoardOptions(naps=1200)).run_until()
+    assert text.count("slept True") == 2 and "kept True" in text  # a reload does not turn the clock back
+    assert 8 <= time.monotonic() - started < 30  # two naps of 3 s, and twice a second of work
+
+
+def test_deep_sleep_is_a_nap_too(bench: MakeBench) -> None:
+    main = (
+        "import alarm, time\nif alarm.wake_alarm is None:\n"
+        "    alarm.exit_and_deep_sleep_until_alarms(alarm.time.TimeAlarm(monotonic_time=time.monotonic() + 3600))\nprint('woken')\n"
+    )
+    started = time.monotonic()
+    bench({"main.py": main}, options=BoardOptions(naps=1800)).run_until("woken")
+    assert 2 <= time.monotonic() - started < 15
+
+
 def test_a_watchdog_counts_seconds_of_the_boards_clock(bench: MakeBench) -> None:
     main = COUNT + (
         "import microcontroller as m\nfrom watchdog import WatchDogMode\nprint('run', n, m.cpu.reset_reason)\n"

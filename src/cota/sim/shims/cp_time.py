@@ -29,7 +29,9 @@ def monotonic_ns():
 def sleep(seconds):
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    _real_sleep(seconds / _board.config["speed"])
+    naps = _board.config["naps"]
+    _real_sleep(seconds / _board.config["speed"] / naps)
+    _board.skip(seconds - seconds / naps)
 
 
 def time():
