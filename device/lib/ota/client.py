@@ -77,7 +77,7 @@ class OverTheAirUpdate:
             OverTheAirUpdateError: the server's answer is of no use.
         """
         if self.phase == "done":
-            return False  # until `restart`
+            return True  # until `restart`, which a callback of `progress` may have kept the program from
         now = self._board.seconds()
         self._board.feed()
         try:
@@ -235,7 +235,11 @@ class OverTheAirUpdate:
     def _ask(self, now, joined):
         """Let the guard decide whether a silence is the release's fault or an outage; it does so after a reload."""
         asked = self._trial.verdict(self._journal, now, joined)
-        if asked is not None:
+        if asked and self._journal.get("v") and self._hooked():  # asked before: the program has caught the reload
+            self._journal["i"] = now
+            self._reload("v", 0)
+            self._board.reset()  # which the recovery sees, so that the guard asks
+        elif asked is not None:
             self._reload("v", asked)
 
     def _reload(self, key, value):
