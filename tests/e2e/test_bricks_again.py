@@ -1,8 +1,10 @@
 """More of what a release, a program or a hand may do to a board, and the board outlasts it."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
+from gateway import Gateway
 from test_bricks import _LONGEST_WAIT, filled
 from test_guard import _GOOD, _MAIN, begun, undone
 from test_trial import _FAST, _NEXT, on_trial
@@ -205,4 +207,17 @@ def test_the_shipped_program_prints_a_percentage_once(make_world: MakeWorld) -> 
     world.deliver({**_NEXT, "big.bin": b"b" * 30_000, "more.bin": b"m" * 20_000})
     told = [line for line in world.lines if line.startswith("update: ")]
     assert len(told) > 10
-    assert all(one != other for one, other in zip(told, told[1:], strict=False))
+    assert all(one != other for one, other in itertools.pairwise(told))
+
+
+def test_a_confirmed_program_that_fails_is_updated_also_after_a_try_that_failed(make_world: MakeWorld, gateway: Gateway) -> None:
+    world = begun(make_world, git=gateway.address)
+    world.stop()
+    world.board.volume.write({"main.py": b"print('it fails')\nraise ValueError('Sunday')\n"})
+    gateway.shut()
+    package = world.publish(_NEXT)
+    world.assign(package)
+    world.start()
+    world.wait_for_line("guard: no release: NetworkError", 2)
+    gateway.open()
+    world.wait_for("UPDATED", str(package["version"]), _LONGEST_WAIT)

@@ -135,9 +135,7 @@ def _rescue():
         _load("/lib/ota/ask.py")["join"]()
         import ota
 
-        updater = ota.OverTheAirUpdate()
-        if updater.is_new_firmware_available():
-            updater.download_firmware_files()
+        ota.OverTheAirUpdate().download_firmware_files()  # at once: a wait after a failed try begins anew at each start, and never ends
     except Exception as exc:
         print("guard: no release:", repr(exc))
 
