@@ -1,6 +1,7 @@
 """More of what a release, a program or a hand may do to a board, and the board outlasts it."""
 
 import itertools
+import time
 from collections.abc import Callable
 
 import pytest
@@ -153,6 +154,21 @@ def test_a_program_that_catches_everything_does_not_keep_its_release_from_being_
     program = program.replace(b"import ota\n", b"import ota\nimport ota.thingsboard\nota.thingsboard._SHARED = 'nothing'\n")
     on_trial(world, {"main.py": program})
     world.wait_until(lambda: world.drive() == before, "undone", 90)
+
+
+def test_a_trial_without_contact_resets_nothing_while_usb_holds_the_drive(make_world: MakeWorld) -> None:
+    world = begun(make_world, speed=100.0)
+    takes = b"""import os, microcontroller
+if 'cota.usb' not in os.listdir('/'):
+    open('/cota.usb', 'w').close()
+    microcontroller.reset()
+import ota.thingsboard
+ota.thingsboard._SHARED = 'nothing'
+"""
+    on_trial(world, {"main.py": takes + _MAIN})
+    world.wait_for_line("the drive is writable to USB")
+    time.sleep(40)  # more than an hour of the board's
+    assert world.said().count("the drive is writable to USB") == 1
 
 
 def test_a_release_that_was_undone_in_part_and_is_tried_again_leaves_no_mixed_tree(make_world: MakeWorld) -> None:
