@@ -8,6 +8,7 @@ import wifi
 import ota
 
 PAUSE = 0.5  # seconds between two rounds of the loop
+shown = [-1]  # the percentage printed last
 
 
 def join_wifi():
@@ -22,8 +23,9 @@ def join_wifi():
 
 def show(phase, done, total):
     """Called after each step of an update."""
-    if phase == "fetch" and total:
-        print("update:", done * 100 // total, "%")
+    if phase == "fetch" and total and shown[0] != done * 100 // total:
+        shown[0] = done * 100 // total
+        print("update:", shown[0], "%")
 
 
 def work():

@@ -77,7 +77,7 @@ class OverTheAirUpdate:
             OverTheAirUpdateError: the server's answer is of no use.
         """
         if self.phase == "done":
-            return False  # until `restart`
+            return True  # until `restart`, which a callback of `progress` may have kept the program from
         now = self._board.seconds()
         self._board.feed()
         try:
@@ -235,18 +235,23 @@ class OverTheAirUpdate:
     def _ask(self, now, joined):
         """Let the guard decide whether a silence is the release's fault or an outage; it does so after a reload."""
         asked = self._trial.verdict(self._journal, now, joined)
-        if asked is not None:
-            self._reload("v", asked)
+        if asked and self._journal.get("v") and self._hooked():  # asked before: the program has caught the reload
+            self._journal["i"] = now
+            self._note("v", 0, self._board.reset)  # which the recovery sees, so that the guard asks
+        elif asked is not None:
+            self._note("v", asked, asked and self._board.reload)
 
-    def _reload(self, key, value):
-        """Leave word in the journal, and start the program again where it is a reason to; not where the drive cannot be written."""
+    def _note(self, key, value, start):
+        """Leave word in the journal, and start again by `start` where it is a reason to; not where the drive cannot be written."""
+        before = self._journal.get(key, 0)
         self._journal[key] = value
         try:
             self._store.write_journal(self._journal)
         except (OSError, MemoryError):
+            self._journal[key] = before
             return
-        if value:
-            self._board.reload()
+        if start:
+            start()
 
     def _hooked(self):
         return (self._store.read_small("boot.py", 4096) or b"").startswith(BOOT_HOOK)
@@ -304,7 +309,7 @@ class OverTheAirUpdate:
             self._forget()
         self._report.failed(exc, seconds)
         if seconds and exc.code == "memory" and journal["t"][1] > 1 and not journal.get("z"):
-            self._reload("z", 1)  # the heap may be in pieces: once a release it starts in a fresh one
+            self._note("z", 1, self._board.reload)  # the heap may be in pieces: once a release it starts in a fresh one
         return exc
 
     def _drop(self):

@@ -6,6 +6,7 @@ from .errors import error
 from .plan import DELETE, FOLDER, NEW, SAME, SECTOR, SKIP, WRITE, sectors
 
 _FOLDERS = 400  # folders the sweep remembers at once
+_LONGEST = 225  # bytes of a path that a record of the plan can hold
 _FILE, _DIR = 1, 2
 _SLACK = 24  # clusters left free: new folders, and what a cut may lose (see redo._SMALL)
 
@@ -61,6 +62,8 @@ def sweep(job):
         path = base + names[start:end]
         if end == start:
             continue  # an empty folder
+        if len(path.encode()) > _LONGEST:
+            continue  # a computer's or the program's; no plan can name it, so it stays
         size = job.drive.size(path)
         if size == -2:
             if job.rules.keeps_folder(path):
@@ -96,6 +99,8 @@ def _look_up(job, base, names, uses):
         at = names.find("/" + name + "/")
         if at >= 0:
             uses[names.count("/", 0, at)] = _FILE if end < 0 else _DIR
+        elif job.rules.keeps(path):
+            pass  # nothing is deleted to make way for it: the drive keeps its own spelling, and the backup its content
         elif plan.action == SAME:
             # The drive has it under a name that differs by case: that one goes, this one comes.
             _must_write(job, -1)

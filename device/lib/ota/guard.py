@@ -34,17 +34,19 @@ def _has_to_judge():
     import microcontroller
     import supervisor
 
-    # A program that resets the board, or that a watchdog bites, never comes to verdict.after.
+    # A program that resets the board or reloads itself, or that a watchdog bites, never comes to verdict.after, which writes the mark cG.
     reason, kind = microcontroller.cpu.reset_reason, microcontroller.ResetReason
-    again = supervisor.runtime.run_reason != supervisor.RunReason.STARTUP
+    again = supervisor.runtime.run_reason == supervisor.RunReason.SUPERVISOR_RELOAD
     bitten = not again and reason in (kind.SOFTWARE, kind.WATCHDOG)
     try:
         import alarm
 
         memory = alarm.sleep_memory
-        failed = memory[-6] if bytes(memory[-8:-6]) == b"cG" else 0
-        failed += bitten and not alarm.wake_alarm  # an RP2040 wakes from deep sleep by a software reset
-        memory[-8:-5] = b"cG" + bytes((failed,))
+        mark = bytes(memory[-8:-6])
+        failed = memory[-6] if mark in (b"cG", b"cR") else 0
+        # An RP2040 wakes from deep sleep by a software reset.
+        failed += (bitten and not alarm.wake_alarm) or (again and mark == b"cR")
+        memory[-8:-5] = b"cR" + bytes((failed,))
         return failed >= _RESCUE_FROM
     except Exception:  # no memory outlasts a reset: any start but the first may follow a failure
         return again or bitten
@@ -96,8 +98,11 @@ except SystemExit:
 except Exception as _problem:
     _failed = _problem
 except BaseException as _request:
-    if type(_request).__name__ == "DeepSleepRequest":
+    _kind = type(_request).__name__
+    if _kind == "DeepSleepRequest":
         _verdict("slept")()
-    raise
+    if _kind in ("DeepSleepRequest", "ReloadException") or isinstance(_request, KeyboardInterrupt):
+        raise
+    _failed = _request  # asyncio's CancelledError is one
 gc.collect()
 _verdict("after")(_why, _failed, _began)

@@ -21,8 +21,8 @@ from .errors import error
 from .paths import STATE_FOLDER
 from .plan import SECTOR
 
-_STATE = "/" + STATE_FOLDER
-_FOLDER = _STATE + "/s"
+_HOME = "/" + STATE_FOLDER
+_FOLDER = _HOME + "/s"
 _JOURNAL = _FOLDER + "/j"
 _RECORDS = _FOLDER + "/r"
 _ARENA = _FOLDER + "/a"
@@ -106,9 +106,9 @@ class Store:
     def prepare(self):
         """Make the state folder and its files where they are missing, in an order that keeps its pages and the journal's to themselves."""
         if self.size(STATE_FOLDER) == -1:
-            os.mkdir(_STATE)
+            os.mkdir(_HOME)
         if self.size(_FOLDER[1:]) == -1:
-            with open(_STATE + "/p", "wb") as file:
+            with open(_HOME + "/p", "wb") as file:
                 file.seek(7 * SECTOR)
             os.mkdir(_FOLDER)
         for path, size in (
@@ -122,8 +122,8 @@ class Store:
                 with open(path, "wb") as file:
                     for _ in range(0, size, SECTOR):
                         file.write(bytes(SECTOR))
-        code = self._read("/lib/ota/start.py", 0, SECTOR)
-        if code:
+        code = self._read("/lib/ota/start.py", 0, SECTOR + 1)
+        if 0 < len(code) <= SECTOR:  # the first part of a longer one would start nothing
             code += b"\n" * (SECTOR - len(code))
             if code != self._read(_START, 0, SECTOR):
                 self._write(_START, 0, code)

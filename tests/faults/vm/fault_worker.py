@@ -146,9 +146,11 @@ class _Faults(Worker):
         limits = pc_life._MAX_BOOTS, pc_life._MAX_RUNS
         if _fault.every:
             pc_life._MAX_BOOTS, pc_life._MAX_RUNS = _MAX_BOOTS, _MAX_RUNS
-        life = pc_life.live(image, self.kind, self.cloud, None, self.look)
-        pc_life._MAX_BOOTS, pc_life._MAX_RUNS = limits
-        _fault.kind = ""
+        try:
+            life = pc_life.live(image, self.kind, self.cloud, None, self.look)
+        finally:
+            pc_life._MAX_BOOTS, pc_life._MAX_RUNS = limits
+            _fault.kind = ""
         return {
             "end": life.end,
             "tree": self.tree_of(image),

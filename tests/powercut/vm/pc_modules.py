@@ -19,11 +19,11 @@ _GIVE_UP_US = 4 * _HASTE_US
 _LONGEST_US = 4 * 86400 * 1000000
 
 
-class PowerOff(BaseException):
+class PowerOff(KeyboardInterrupt):
     """The course is over. The device code lets it through, as it does Ctrl-C."""
 
 
-class Reset(BaseException):
+class Reset(KeyboardInterrupt):
     """microcontroller.reset()."""
 
 
@@ -168,7 +168,7 @@ def install():
     sys.modules["microcontroller"] = Module(cpu=_Cpu(), ResetReason=reasons, reset=_reset, watchdog=_Watchdog(), nvm=bytearray(256))
     sys.modules["supervisor"] = Module(
         reload=_reload,
-        RunReason=Module(STARTUP="STARTUP"),
+        RunReason=Module(STARTUP="STARTUP", SUPERVISOR_RELOAD="SUPERVISOR_RELOAD"),
         set_next_code_file=_next_code,
         runtime=Module(autoreload=True, usb_connected=False, run_reason="STARTUP", safe_mode_reason="NONE"),
     )
