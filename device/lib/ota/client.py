@@ -77,7 +77,7 @@ class OverTheAirUpdate:
             OverTheAirUpdateError: the server's answer is of no use.
         """
         if self.phase == "done":
-            return True  # until `restart`, which a callback of `progress` may have kept the program from
+            return self._release is not None  # a callback of `progress` has kept `step` from saying so
         now = self._board.seconds()
         self._board.feed()
         try:
@@ -133,6 +133,7 @@ class OverTheAirUpdate:
             NetworkError, OverTheAirUpdateError: what failed; `is_new_firmware_available` says when to try again.
         """
         if self.phase == "done":
+            self._release = None
             return "done"
         if self._update is None:
             raise RuntimeError("call begin() first")
@@ -158,6 +159,8 @@ class OverTheAirUpdate:
             self.phase = "done"
         if self._progress:
             self._progress(self.phase, self.done, self.total)
+        if self.phase == "done":
+            self._release = None
         return self.phase
 
     def confirm(self):
