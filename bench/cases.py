@@ -8,8 +8,8 @@ from bench.rig import Case, Rig, with_heap
 from cota.sim import find_profile
 
 PICO_W = find_profile("pico-w")
-# Some cases do not fit on a Pico W's drive; its heap is what matters.
-LARGE_DRIVE = replace(PICO_W, drive_bytes=find_profile("pico-2-w").drive_bytes, cluster=find_profile("pico-2-w").cluster)
+# Some cases do not fit on a Pico W's drive, staged and with a way back; its heap is what matters.
+LARGE_DRIVE = replace(PICO_W, drive_bytes=find_profile("esp32-s3").drive_bytes, cluster=find_profile("esp32-s3").cluster)
 OURS, PLAIN = "updater_main.py", "plain_main.py"
 # With this a program that holds a listing and a file whole can go on, and its traffic be counted.
 AMPLE_HEAP = 2040 * 1024

@@ -22,7 +22,7 @@ _SEARCH_PATIENCE = 60.0
 _PEAK_NOTE = (
     "Peer: the plain updater. gc.mem_alloc() after gc.collect(), looked at between steps and at every send, receive, sector read and "
     "sector write, less the same between two idle polls of the same run; ÷ 2, because the VM's words are twice a board's. Every file "
-    "of the release is new content over an old file. A Pico W's heap; the drive of a Pico 2 W, where all cases fit."
+    "of the release is new content over an old file. A Pico W's heap; a drive of 3.7 MiB, where all cases fit."
 )
 _SMALLEST_NOTE = (
     "Peer: the plain updater. Found by halving, to 1 KiB: what the 64-bit VM gives the program, with the simulator's own part taken "
