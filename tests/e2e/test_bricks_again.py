@@ -15,6 +15,15 @@ MakeWorld = Callable[..., World]
 _SD_BROKEN = b"import os\nif 'broken' in os.listdir('/sd'):\n    print('it fails')\n    "
 
 
+def is_updated_although_it_runs(world: World, program: bytes, failures: int) -> None:
+    """Put a program that fails on the drive by hand, past the trial, let it fail so often, and see the next release arrive."""
+    world.stop()
+    world.board.volume.write({"main.py": program})
+    world.start()
+    world.wait_for_line("it fails", failures)
+    world.deliver(_NEXT, patience=_LONGEST_WAIT)
+
+
 # Names.
 
 
@@ -57,12 +66,7 @@ def test_a_release_whose_program_ends_by_a_base_exception_is_undone(make_world: 
 
 
 def test_a_confirmed_program_that_ends_by_a_base_exception_is_started_again(make_world: MakeWorld) -> None:
-    world = begun(make_world)
-    world.stop()
-    world.board.volume.write({"main.py": _CANCELLED})
-    world.start()
-    world.wait_for_line("it fails", 2)
-    world.deliver(_NEXT, patience=_LONGEST_WAIT)
+    is_updated_although_it_runs(begun(make_world), _CANCELLED, 2)
 
 
 _MUTE = b"""class Mute(Exception):
@@ -76,12 +80,7 @@ raise Mute
 
 
 def test_a_confirmed_program_whose_exception_cannot_be_shown_is_started_again(make_world: MakeWorld) -> None:
-    world = begun(make_world)
-    world.stop()
-    world.board.volume.write({"main.py": _MUTE})
-    world.start()
-    world.wait_for_line("it fails", 3)
-    world.deliver(_NEXT, patience=_LONGEST_WAIT)
+    is_updated_although_it_runs(begun(make_world), _MUTE, 3)
 
 
 def test_a_release_whose_exception_cannot_be_shown_is_undone(make_world: MakeWorld) -> None:
@@ -89,12 +88,7 @@ def test_a_release_whose_exception_cannot_be_shown_is_undone(make_world: MakeWor
 
 
 def test_a_confirmed_program_that_reloads_itself_at_every_failure_can_be_updated(make_world: MakeWorld) -> None:
-    world = begun(make_world)
-    world.stop()
-    world.board.volume.write({"main.py": b"import supervisor, time\nprint('it fails')\ntime.sleep(5)\nsupervisor.reload()\n"})
-    world.start()
-    world.wait_for_line("it fails", 2)
-    world.deliver(_NEXT, patience=_LONGEST_WAIT)
+    is_updated_although_it_runs(begun(make_world), b"import supervisor, time\nprint('it fails')\ntime.sleep(5)\nsupervisor.reload()\n", 2)
 
 
 def test_a_release_without_wifi_whose_program_resets_the_board_is_undone(make_world: MakeWorld) -> None:
@@ -211,11 +205,7 @@ raise ValueError('hog')
 """
     world = begun(make_world)
     undone(world, {"main.py": hog})
-    world.stop()
-    world.board.volume.write({"main.py": hog})
-    world.start()
-    world.wait_for_line("it fails", 5)
-    world.deliver(_NEXT, patience=_LONGEST_WAIT)
+    is_updated_although_it_runs(world, hog, 5)
 
 
 def test_the_shipped_program_prints_a_percentage_once(make_world: MakeWorld) -> None:

@@ -6,7 +6,7 @@ from .errors import error
 from .plan import DELETE, FOLDER, NEW, SAME, SECTOR, SKIP, WRITE, sectors
 
 _FOLDERS = 400  # folders the sweep remembers at once
-_LONGEST = 225  # bytes of a path that a record of the plan can hold
+_LONGEST = 225  # bytes of a path: what one byte of length leaves a record of the plan behind its HEAD_BYTES
 _FILE, _DIR = 1, 2
 _SLACK = 24  # clusters left free: new folders, and what a cut may lose (see redo._SMALL)
 
